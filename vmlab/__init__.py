@@ -1,0 +1,28 @@
+"""vmlab: how Linux manages memory, as a model that real kernels judge.
+
+Importing this package is light: numba, matplotlib and ipywidgets load when something needs them.
+"""
+
+from __future__ import annotations
+
+from .kernel import Kernel, boot
+from .machine import BootCall, Config, Image, Machine, Region
+from .record import load_machine, machines
+from .units import GiB, KiB, MiB, TiB, VmlabError
+
+__all__ = [
+    "BootCall",
+    "Config",
+    "GiB",
+    "Image",
+    "Kernel",
+    "KiB",
+    "Machine",
+    "MiB",
+    "Region",
+    "TiB",
+    "VmlabError",
+    "boot",
+    "load_machine",
+    "machines",
+]

@@ -1,0 +1,136 @@
+"""64-bit ARM with 4 KiB pages and 48-bit addresses: no HighMem, a virtual mem_map."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ...machine import BootCall, Config, Machine
+from ...units import GiB, MiB, PAGE_SHIFT, PAGE_SIZE, align_down, align_up
+from ..base import Arch, Area, Bounds
+from . import boot, layout
+
+if TYPE_CHECKING:
+    from ...physical.memblock import Memblock
+
+U32_MAX = 0xFFFF_FFFF
+
+_ARM64 = Config(
+    format="arm64-4k-48",
+    page_offset=layout.PAGE_OFFSET,
+    memory_model="SPARSEMEM_VMEMMAP",
+    struct_page_bytes=64,
+    highmem=False,
+    zone_dma=True,
+    zone_dma32=True,
+    zone_device=False,
+    max_order=11,
+    pageblock_order=9,
+    transparent_hugepage=True,
+    cma_bytes=64 * MiB,
+    nr_cpus=256,
+    fixmap_slots=0,
+    fix_kmap_begin=0,
+    kaslr=True,
+    numa=True,
+    swiotlb=True,
+    sizeof={"mem_section": 32, "mem_section_usage": 16, "pglist_data": 0},
+    freed_late=(),
+)
+
+
+class Arm64(Arch):
+    """Rules of arch/arm64 in Linux 6.1 (zones were reworked in 6.11, vmemmap moved in 6.9)."""
+
+    name = "arm64"
+    default_format = "arm64-4k-48"
+    defaults = {"arm64-4k-48": replace(_ARM64)}
+    frees_whole_initrd = False  # free_reserved_area rounds the end down to a page
+    zone_dma_bits = 32  # no limits in the device trees of the recorded machines
+
+    def phys_bits(self, config: Config) -> int:
+        return 48
+
+    def phys_offset(self, machine: Machine) -> int:
+        # mm/init.c:arm64_memblock_init: memstart_addr, 1 GiB aligned (ARM64_MEMSTART_ALIGN with 4K pages)
+        return align_down(machine.ram[0].start, GiB)
+
+    def firmware_memory(self, machine: Machine) -> list[tuple[int, int, int]]:
+        """mem= keeps that many bytes from the bottom (mm/memblock.c:memblock_mem_limit_remove_map)."""
+        left = machine.size_parameter("mem") or machine.ram_bytes
+        banks = []
+        for bank in machine.ram:
+            end = min(bank.end, bank.start + left)
+            if bank.start < end:
+                banks.append((bank.start, end, bank.node))
+            left -= end - bank.start
+        return banks
+
+    def bounds(self, machine: Machine, memblock: Memblock) -> Bounds:
+        end = memblock.end_of_dram
+        return Bounds(
+            min_pfn=-(-memblock.start_of_dram >> PAGE_SHIFT),
+            max_low_pfn=end >> PAGE_SHIFT,
+            max_pfn=end >> PAGE_SHIFT,
+            limit=None,
+            high_memory=self.page_offset(machine) + end - self.phys_offset(machine),
+        )
+
+    def max_zone_pfns(self, machine: Machine, bounds: Bounds) -> dict[str, int]:
+        """arch/arm64/mm/init.c:zone_sizes_init with max_zone_phys."""
+        return {
+            "DMA": self._max_zone_phys(self.zone_dma_bits, bounds) >> PAGE_SHIFT,
+            "DMA32": self._max_zone_phys(32, bounds) >> PAGE_SHIFT,
+            "Normal": bounds.max_pfn,
+        }
+
+    def _max_zone_phys(self, bits: int, bounds: Bounds) -> int:
+        mask = (1 << bits) - 1
+        start = bounds.min_pfn << PAGE_SHIFT
+        if start > U32_MAX:
+            mask = (1 << 64) - 1
+        elif start > mask:
+            mask = U32_MAX
+        return min(mask, (bounds.max_pfn << PAGE_SHIFT) - 1) + 1
+
+    def section_shift(self, config: Config) -> int:
+        return 27
+
+    def memmap_min_addr(self, machine: Machine) -> int:
+        # arch/arm64 takes the generic MAX_DMA_ADDRESS, PAGE_OFFSET: the start of the direct map
+        return self.phys_offset(machine)
+
+    def mem_map_place(self, machine: Machine, bounds: Bounds) -> int:
+        frames_below = self.phys_offset(machine) >> PAGE_SHIFT
+        return layout.VMEMMAP_START - frames_below * (machine.config.struct_page_bytes or 0)
+
+    def cma_call(self, machine: Machine, memblock: Memblock, bounds: Bounds) -> list[BootCall]:
+        """mm/cma.c:cma_declare_contiguous_nid, limited to ZONE_DMA; above 4 GiB it would be bottom up."""
+        asked = machine.size_parameter("cma")
+        size = machine.config.cma_bytes if asked is None else asked
+        if not size:
+            return []
+        align = PAGE_SIZE << (machine.config.pageblock_order or 0)
+        top = min(memblock.end_of_dram, self._max_zone_phys(self.zone_dma_bits, bounds))
+        return [
+            BootCall(
+                "alloc",
+                "cma_declare_contiguous_nid",
+                size=align_up(size, align),
+                align=align,
+                max_addr=align_down(top, align),
+                phys=True,
+            )
+        ]
+
+    def boot_calls(self, machine: Machine) -> tuple[BootCall, ...]:
+        return boot.calls(machine)
+
+    def constants(self, machine: Machine, bounds: Bounds) -> dict[str, int]:
+        return layout.constants(machine, bounds, self.phys_offset(machine))
+
+    def areas(self, machine: Machine, bounds: Bounds) -> list[Area]:
+        return layout.areas(machine, bounds, self.phys_offset(machine))
+
+
+ARM64 = Arm64()

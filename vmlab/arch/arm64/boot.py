@@ -1,0 +1,40 @@
+"""The boot allocations of an arm64 kernel (Debian 6.1), for machines described by hand.
+
+The order is that of the recorded `arm64-virt-*` machines. With rodata=full, the default, the kernel maps
+the direct map with 4 KiB pages, so it needs one page table for every 2 MiB of RAM before mem_map is placed.
+"""
+
+from __future__ import annotations
+
+from ...machine import BootCall, Machine
+from ...units import GiB, MiB, PAGE_SIZE, align_up
+
+
+def calls(machine: Machine) -> tuple[BootCall, ...]:
+    """The sequence: image and initrd, the direct map's tables, CMA, mem_map, per-CPU memory, hashes."""
+    start = machine.ram[0].start
+    image = machine.image
+    text = (image.start, image.end) if image else (start + 0x21_0000, start + 34 * MiB)
+    rows = [BootCall("reserve", "arm64_memblock_init", start=text[0], end=text[1])]
+    if image and image.initrd_end:
+        rows.append(BootCall("reserve", "arm64_memblock_init", start=image.initrd_start, end=image.initrd_end))
+    rows += [
+        BootCall("alloc", "early_pgtable_alloc", size=PAGE_SIZE, align=PAGE_SIZE, phys=True)
+        for _ in range(_tables(machine))
+    ]
+    rows += [
+        BootCall("alloc", role="mem_map"),
+        BootCall("alloc", role="cma"),
+        BootCall("alloc", "pcpu_fc_alloc", size=31 * PAGE_SIZE, align=PAGE_SIZE),
+        BootCall("alloc", "alloc_large_system_hash", size=MiB, align=64),
+    ]
+    return tuple(rows)
+
+
+def _tables(machine: Machine) -> int:
+    """Page-table pages for the direct map and the image's own mapping."""
+    if machine.parameter("rodata") in ("off", "on"):
+        per_bank = [align_up(region.size, GiB) // GiB for region in machine.ram]
+    else:
+        per_bank = [align_up(region.size, 2 * MiB) // (2 * MiB) + region.size // GiB for region in machine.ram]
+    return sum(per_bank) + 8

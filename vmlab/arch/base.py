@@ -1,0 +1,140 @@
+"""What an architecture must say of itself, and what most of them say alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..units import PAGE_SHIFT, VmlabError, align_up
+
+if TYPE_CHECKING:
+    from ..machine import BootCall, Config, Machine
+    from ..physical.memblock import Memblock
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Where RAM and lowmem end, as the kernel works it out before it allocates anything.
+
+    Frame numbers are one past the last; `limit` is memblock.current_limit in bytes, None where there
+    is none; `high_memory` is the first virtual address after the direct map.
+    """
+
+    min_pfn: int
+    max_low_pfn: int
+    max_pfn: int
+    limit: int | None
+    high_memory: int
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """One stretch of the kernel's half of the address space: `start`..`end`, half open."""
+
+    name: str
+    start: int
+    end: int
+    what: str
+
+
+class Arch:
+    """The rules of one architecture. Frame numbers and bytes as named; `config` is complete."""
+
+    name: str
+    defaults: Mapping[str, Config]  # page-table format -> the usual Debian 6.1 kernel's configuration
+    default_format: str
+    bits_per_long: int = 64
+    frees_unused_mem_map: bool = False  # mm/memblock.c:free_unused_memmap does anything
+    frees_whole_initrd: bool = True  # a partly filled last page of the initrd is given back too
+
+    def complete(self, config: Config, machine: Machine) -> Config:
+        """`config` with every unset field filled in."""
+        wanted = config.format or self.default_format
+        if wanted not in self.defaults:
+            raise VmlabError(
+                f"config.format: {self.name} kernels use one of {', '.join(self.defaults)}, got {wanted!r}"
+            )
+        full = config.over(self.defaults[wanted])
+        if full.memory_model not in ("FLATMEM", "SPARSEMEM", "SPARSEMEM_VMEMMAP"):
+            raise VmlabError(
+                f"config.memory_model: expected FLATMEM, SPARSEMEM or SPARSEMEM_VMEMMAP, got {full.memory_model!r}"
+            )
+        if not full.struct_page_bytes or full.struct_page_bytes < 0 or full.struct_page_bytes % 4:
+            raise VmlabError(
+                f"config.struct_page_bytes: expected a positive multiple of 4, got {full.struct_page_bytes}"
+            )
+        return full
+
+    def phys_bits(self, config: Config) -> int:
+        """Bits of a physical address that the page-table format can hold."""
+        raise NotImplementedError
+
+    def firmware_memory(self, machine: Machine) -> list[tuple[int, int, int]]:
+        """memblock.memory as first filled: (start, end, node) of each bank, bytes."""
+        return [(region.start, region.end, region.node) for region in machine.ram]
+
+    def bounds(self, machine: Machine, memblock: Memblock) -> Bounds:
+        """Work out lowmem; an architecture without HighMem may remove RAM from `memblock` here."""
+        raise NotImplementedError
+
+    def zone_names(self, config: Config) -> tuple[str, ...]:
+        """enum zone_type, in order, with the names /proc/zoneinfo prints."""
+        names = [
+            ("DMA", config.zone_dma),
+            ("DMA32", config.zone_dma32),
+            ("Normal", True),
+            ("HighMem", config.highmem),
+            ("Movable", True),
+            ("Device", config.zone_device),
+        ]
+        return tuple(name for name, there in names if there)
+
+    def max_zone_pfns(self, machine: Machine, bounds: Bounds) -> dict[str, int]:
+        """The upper limit of each zone, as handed to free_area_init."""
+        raise NotImplementedError
+
+    def section_shift(self, config: Config) -> int:
+        """log2 of a SPARSEMEM section's bytes."""
+        raise NotImplementedError
+
+    def memmap_min_addr(self, machine: Machine) -> int:
+        """__pa(MAX_DMA_ADDRESS): lower bound of SPARSEMEM's allocations of struct pages, bytes."""
+        raise NotImplementedError
+
+    def mem_map_place(self, machine: Machine, bounds: Bounds) -> int:
+        """Virtual address of the struct page of frame 0 on SPARSEMEM_VMEMMAP kernels."""
+        raise VmlabError(f"{self.name} has no vmemmap")
+
+    def phys_offset(self, machine: Machine) -> int:
+        """Physical address that the first byte of the direct map maps (PHYS_OFFSET)."""
+        return 0
+
+    def page_offset(self, machine: Machine) -> int:
+        """Virtual address of the first byte of the direct map."""
+        return machine.config.page_offset or 0
+
+    def cma_call(self, machine: Machine, memblock: Memblock, bounds: Bounds) -> list[BootCall]:
+        """The requests for the default contiguous memory area, tried in order."""
+        return []
+
+    def boot_calls(self, machine: Machine) -> tuple[BootCall, ...]:
+        """The usual sequence of boot allocations, for machines described by hand."""
+        raise NotImplementedError
+
+    def constants(self, machine: Machine, bounds: Bounds) -> dict[str, int]:
+        """Layout constants under the names records/SCHEMA.md gives them."""
+        raise NotImplementedError
+
+    def placed_constants(self, machine: Machine, got: list[tuple[int, int, str]]) -> dict[str, int]:
+        """Layout values that are the addresses of boot allocations: `got` as BootAllocations keeps it."""
+        return {}
+
+    def areas(self, machine: Machine, bounds: Bounds) -> list[Area]:
+        """Every area of the kernel's half, ascending."""
+        raise NotImplementedError
+
+
+def direct_map_size(bounds: Bounds, phys_offset: int) -> int:
+    """Bytes from the start of the direct map to its end, page-rounded."""
+    return align_up((bounds.max_low_pfn << PAGE_SHIFT) - phys_offset, 1 << PAGE_SHIFT)

@@ -1,0 +1,196 @@
+"""x86, 32 and 64 bits: the e820 map, the end of lowmem, zones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ...machine import BootCall, Config, Machine
+from ...units import GiB, KiB, MiB, PAGE_SHIFT, PAGE_SIZE, VmlabError, pfn_down, pfn_up
+from ..base import Arch, Area, Bounds
+from . import boot, layout32, layout64
+
+if TYPE_CHECKING:
+    from ...physical.memblock import Memblock
+
+DMA_PFN = 16 * MiB >> PAGE_SHIFT  # MAX_DMA_PFN: what a 1981 DMA controller can reach
+DMA32_PFN = 4 * GiB >> PAGE_SHIFT
+MAX_NONPAE_PFN = 1 << 20
+BIOS_START, BIOS_END = 640 * KiB, MiB
+
+_I386 = Config(
+    format="x86-32",
+    page_offset=0xC000_0000,
+    memory_model="FLATMEM",
+    struct_page_bytes=40,
+    highmem=True,
+    zone_dma=True,
+    zone_dma32=False,
+    zone_device=False,
+    max_order=11,
+    pageblock_order=10,
+    transparent_hugepage=True,
+    cma_bytes=0,
+    nr_cpus=32,
+    fixmap_slots=1537,
+    fix_kmap_begin=68,
+    kaslr=True,
+    numa=False,
+    swiotlb=False,
+    sizeof={},
+    freed_late=(("SMP alternatives", 8),),
+)
+_AMD64 = Config(
+    format="x86-64-4",
+    page_offset=layout64.PAGE_OFFSET_L4,
+    memory_model="SPARSEMEM_VMEMMAP",
+    struct_page_bytes=64,
+    highmem=False,
+    zone_dma=True,
+    zone_dma32=True,
+    zone_device=True,
+    max_order=11,
+    pageblock_order=9,
+    transparent_hugepage=True,
+    cma_bytes=0,
+    nr_cpus=8192,
+    fixmap_slots=0,
+    fix_kmap_begin=0,
+    kaslr=True,
+    numa=True,
+    swiotlb=True,
+    sizeof={"mem_section": 32, "mem_section_usage": 24, "pglist_data": 174208},
+    freed_late=(("SMP alternatives", 9), ("decrypted memory", 509)),
+)
+
+
+class X86(Arch):
+    """What both widths share."""
+
+    def firmware_memory(self, machine: Machine) -> list[tuple[int, int, int]]:
+        """e820.c:e820__memblock_setup and setup.c:trim_bios_range: whole pages, no page 0, no BIOS area."""
+        banks = []
+        for region in machine.ram:
+            start, end = pfn_up(max(region.start, PAGE_SIZE)) << PAGE_SHIFT, pfn_down(region.end) << PAGE_SHIFT
+            below, above = (start, min(end, BIOS_START)), (max(start, BIOS_END), end)
+            banks += [(low, high, region.node) for low, high in (below, above) if low < high]
+        if len(banks) > 1 and banks[0][1] > BIOS_START:
+            raise VmlabError("ram: the BIOS area 0xa0000..0x100000 cannot be RAM on a PC")
+        return self._untrimmed_low(machine, banks)
+
+    def _untrimmed_low(self, machine: Machine, banks: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+        """memblock.memory keeps the first bank's odd end (0x9fc00): only whole frames are used later."""
+        first = machine.ram[0]
+        if banks and first.end < BIOS_START and banks[0][1] != first.end:
+            banks[0] = (banks[0][0], first.end, first.node)
+        return banks
+
+    def section_shift(self, config: Config) -> int:
+        return {"x86-32": 26, "x86-pae": 29}.get(config.format or "", 27)
+
+    def memmap_min_addr(self, machine: Machine) -> int:
+        return 16 * MiB
+
+    def boot_calls(self, machine: Machine) -> tuple[BootCall, ...]:
+        return boot.calls(machine)
+
+
+class I386(X86):
+    """arch/x86 with CONFIG_X86_32, two-level and PAE."""
+
+    name = "i386"
+    bits_per_long = 32
+    default_format = "x86-32"
+    defaults = {
+        "x86-32": _I386,
+        "x86-pae": replace(_I386, format="x86-pae", pageblock_order=9, swiotlb=True),
+    }
+
+    def phys_bits(self, config: Config) -> int:
+        return 36 if config.format == "x86-pae" else 32
+
+    def bounds(self, machine: Machine, memblock: Memblock) -> Bounds:
+        """arch/x86/mm/init_32.c:find_low_pfn_range."""
+        page_offset = self.page_offset(machine)
+        maxmem = layout32.maxmem(machine) >> PAGE_SHIFT
+        max_pfn = memblock.end_of_dram >> PAGE_SHIFT
+        asked = machine.size_parameter("highmem")
+        if max_pfn <= maxmem:
+            max_low = max_pfn - self._carved(machine, max_pfn, asked or 0)
+        else:
+            max_low, max_pfn = maxmem, self._cut(machine, max_pfn, maxmem, asked)
+        return Bounds(
+            min_pfn=memblock.start_of_dram >> PAGE_SHIFT,
+            max_low_pfn=max_low,
+            max_pfn=max_pfn,
+            limit=max_low << PAGE_SHIFT,
+            high_memory=page_offset + (max_low << PAGE_SHIFT),
+        )
+
+    def _carved(self, machine: Machine, max_pfn: int, highmem: int) -> int:
+        """lowmem_pfn_init: frames that highmem= takes from a machine whose RAM would fit in lowmem."""
+        pages = highmem >> PAGE_SHIFT
+        if not machine.config.highmem or pages >= max_pfn or max_pfn - pages < (64 * MiB >> PAGE_SHIFT):
+            return 0
+        return pages
+
+    def _cut(self, machine: Machine, max_pfn: int, maxmem: int, asked: int | None) -> int:
+        """highmem_pfn_init: with more RAM than lowmem, highmem= can only cut RAM off."""
+        if asked is not None and (asked >> PAGE_SHIFT) + maxmem < max_pfn:
+            max_pfn = maxmem + (asked >> PAGE_SHIFT)
+        if not machine.config.highmem:
+            return maxmem
+        return min(max_pfn, MAX_NONPAE_PFN) if machine.config.format == "x86-32" else max_pfn
+
+    def max_zone_pfns(self, machine: Machine, bounds: Bounds) -> dict[str, int]:
+        """arch/x86/mm/init.c:zone_sizes_init."""
+        low = bounds.max_low_pfn
+        return {"DMA": min(DMA_PFN, low), "Normal": low, "HighMem": bounds.max_pfn}
+
+    def constants(self, machine: Machine, bounds: Bounds) -> dict[str, int]:
+        return layout32.constants(machine, bounds)
+
+    def areas(self, machine: Machine, bounds: Bounds) -> list[Area]:
+        return layout32.areas(machine, bounds)
+
+
+class Amd64(X86):
+    """arch/x86 with CONFIG_X86_64, 4- and 5-level."""
+
+    name = "amd64"
+    default_format = "x86-64-4"
+    defaults = {
+        "x86-64-4": _AMD64,
+        "x86-64-5": replace(_AMD64, format="x86-64-5", page_offset=layout64.PAGE_OFFSET_L5),
+    }
+
+    def phys_bits(self, config: Config) -> int:
+        return 52 if config.format == "x86-64-5" else 46
+
+    def bounds(self, machine: Machine, memblock: Memblock) -> Bounds:
+        max_pfn = memblock.end_of_dram >> PAGE_SHIFT
+        return Bounds(
+            min_pfn=memblock.start_of_dram >> PAGE_SHIFT,
+            max_low_pfn=max_pfn,
+            max_pfn=max_pfn,
+            limit=None,
+            high_memory=self.page_offset(machine) + (max_pfn << PAGE_SHIFT),
+        )
+
+    def max_zone_pfns(self, machine: Machine, bounds: Bounds) -> dict[str, int]:
+        """arch/x86/mm/init.c:zone_sizes_init."""
+        top = bounds.max_pfn
+        return {"DMA": min(DMA_PFN, top), "DMA32": min(DMA32_PFN, top), "Normal": top}
+
+    def mem_map_place(self, machine: Machine, bounds: Bounds) -> int:
+        return layout64.rows(machine)["vmemmap_base"]
+
+    def constants(self, machine: Machine, bounds: Bounds) -> dict[str, int]:
+        return layout64.constants(machine, bounds)
+
+    def areas(self, machine: Machine, bounds: Bounds) -> list[Area]:
+        return layout64.areas(machine, bounds)
+
+
+
+ROWS = {"i386": I386(), "amd64": Amd64()}

@@ -1,0 +1,37 @@
+"""The boot allocations of an x86 kernel (Debian 6.1), for machines described by hand.
+
+Callers, sizes and order are those of the recorded `i386-pc-*` and `amd64-pc-*` machines; what grows with
+RAM is computed. Recorded machines replay their own log instead. Left out: ACPI tables, crash kernels.
+"""
+
+from __future__ import annotations
+
+from ...machine import BootCall, Machine
+from ...units import KiB, MiB, PAGE_SIZE
+
+
+def calls(machine: Machine) -> tuple[BootCall, ...]:
+    """The sequence: first MiB and image, log buffer, mem_map, per-CPU memory, hashes."""
+    image = machine.image
+    text = (image.start, image.end) if image else (16 * MiB, 32 * MiB)
+    rows = [
+        BootCall("reserve", "early_reserve_memory", start=0, end=MiB),
+        BootCall("reserve", "early_reserve_memory", start=text[0], end=text[1]),
+    ]
+    if image and image.initrd_end:
+        rows.append(BootCall("reserve", "early_reserve_initrd", start=image.initrd_start, end=image.initrd_end))
+    log_bytes = machine.size_parameter("log_buf_len")
+    if log_bytes:
+        records = log_bytes // 32
+        sizes = (log_bytes, records * 24, records * 88) if machine.arch == "amd64" else (log_bytes, records * 12, records * 88)
+        rows += [BootCall("alloc", "setup_log_buf", size=n, align=8) for n in sizes]
+    if image and image.initrd_end and machine.arch == "i386":
+        size = image.initrd_end - image.initrd_start
+        rows.append(BootCall("alloc", "relocate_initrd", size=size, align=PAGE_SIZE))
+    rows += [
+        BootCall("alloc", role="mem_map"),
+        BootCall("alloc", "e820__reserve_resources", size=224, align=64),
+        BootCall("alloc", "pcpu_embed_first_chunk", size=33 * PAGE_SIZE, align=PAGE_SIZE, min_addr=16 * MiB),
+    ]
+    rows += [BootCall("alloc", "alloc_large_system_hash", size=n * KiB, align=64) for n in (512, 256)]
+    return tuple(rows)

@@ -1,0 +1,92 @@
+"""The kernel's virtual addresses on x86-32 (Linux 6.1, arch/x86/include/asm/pgtable_32_areas.h).
+
+Everything above VMALLOC_END is stacked downwards from the top of the address space, and lowmem gets what
+is left: that is why it is 875 MiB on Debian's kernel and not the 896 MiB of older books.
+"""
+
+from __future__ import annotations
+
+from ...machine import Machine
+from ...units import MiB, PAGE_SIZE, align_down
+from ..base import Area, Bounds
+
+FIXADDR_TOP = 0xFFFF_F000
+CPU_ENTRY_AREA_PAGES = 43  # a CPU (sizeof(struct cpu_entry_area) in pages)
+VMALLOC_OFFSET = 8 * MiB
+VMALLOC_RESERVE = 128 * MiB
+KM_MAX_IDX = 16
+
+
+def pmd_size(machine: Machine) -> int:
+    """Bytes under one entry of the middle (or top) table."""
+    return 2 * MiB if machine.config.format == "x86-pae" else 4 * MiB
+
+
+def last_pkmap(machine: Machine) -> int:
+    """Slots of kmap's window: one page table."""
+    return 512 if machine.config.format == "x86-pae" else 1024
+
+
+def stack_down(machine: Machine) -> dict[str, int]:
+    """The areas above VMALLOC_END, from the top down."""
+    pmd = pmd_size(machine)
+    fixaddr_start = FIXADDR_TOP - (machine.config.fixmap_slots or 0) * PAGE_SIZE
+    entry_pages = CPU_ENTRY_AREA_PAGES * (machine.config.nr_cpus or 1) + 1
+    cpu_entry_area = align_down(fixaddr_start - entry_pages * PAGE_SIZE, pmd)
+    ldt = align_down(cpu_entry_area - PAGE_SIZE, pmd)
+    pkmap = align_down(ldt - PAGE_SIZE, pmd)
+    vmalloc_end = (pkmap if machine.config.highmem else ldt) - 2 * PAGE_SIZE
+    return {
+        "fixaddr_start": fixaddr_start,
+        "cpu_entry_area": cpu_entry_area,
+        "ldt": ldt,
+        "pkmap_base": pkmap,
+        "vmalloc_end": vmalloc_end,
+    }
+
+
+def maxmem(machine: Machine) -> int:
+    """MAXMEM: the most bytes lowmem can have. vmalloc= adds 8 MiB to its value, the default does not."""
+    asked = machine.size_parameter("vmalloc")
+    reserve = VMALLOC_RESERVE if asked is None else asked + VMALLOC_OFFSET
+    return stack_down(machine)["vmalloc_end"] - (machine.config.page_offset or 0) - reserve
+
+
+def constants(machine: Machine, bounds: Bounds) -> dict[str, int]:
+    """Names of records/SCHEMA.md's `layout` to values."""
+    at = stack_down(machine)
+    begin = machine.config.fix_kmap_begin or 0
+    rows = {
+        "page_offset": machine.config.page_offset or 0,
+        "dram_base": 0,
+        "high_memory": bounds.high_memory,
+        "lowmem_end_pa": bounds.high_memory - (machine.config.page_offset or 0),
+        "vmalloc_start": bounds.high_memory + VMALLOC_OFFSET,
+        "vmalloc_end": at["vmalloc_end"],
+        "fixaddr_top": FIXADDR_TOP,
+        "fixaddr_start": at["fixaddr_start"],
+        "fix_kmap_begin": begin,
+        "fix_kmap_end": begin + KM_MAX_IDX * (machine.config.nr_cpus or 1) - 1,
+    }
+    if machine.config.highmem:
+        rows |= {"pkmap_base": at["pkmap_base"], "last_pkmap": last_pkmap(machine)}
+    return rows
+
+
+def areas(machine: Machine, bounds: Bounds) -> list[Area]:
+    """The kernel's half, ascending."""
+    at = stack_down(machine)
+    start = bounds.high_memory + VMALLOC_OFFSET
+    page_offset = machine.config.page_offset or 0
+    rows = [
+        Area("direct map", page_offset, bounds.high_memory, "lowmem at a constant offset, kernel image included"),
+        Area("vmalloc", start, at["vmalloc_end"], "vmalloc, ioremap, modules: through page tables"),
+        Area("LDT", at["ldt"], at["cpu_entry_area"], "a process's own segment table, for page-table isolation"),
+        Area("cpu entry area", at["cpu_entry_area"], at["fixaddr_start"], "what a CPU needs on entry to the kernel"),
+        Area("fixmap", at["fixaddr_start"], FIXADDR_TOP, "addresses fixed at compile time, kmap_local slots among them"),
+    ]
+    if machine.config.highmem:
+        pkmap = at["pkmap_base"]
+        window = last_pkmap(machine) * PAGE_SIZE
+        rows.insert(2, Area("pkmap", pkmap, pkmap + window, f"kmap's window onto HighMem, {last_pkmap(machine)} slots"))
+    return rows

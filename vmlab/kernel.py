@@ -1,0 +1,111 @@
+"""Boot a machine: firmware map → memblock → zones → mem_map → buddy, from the machine's inputs alone.
+
+The order is the kernel's (arch setup, mm/page_alloc.c:free_area_init, mm/memblock.c:memblock_free_all, then
+the initcalls that set watermarks). Everything is kept in `Kernel`, with a ledger of every step.
+
+Left out: the boot of other CPUs, memory given back or taken by drivers, and whatever runs after init starts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from . import arch
+from .ledger import Ledger
+from .machine import Machine
+from .physical import bootmem, managed, zones
+from .physical.boot_calls import BootAllocations, replay
+from .physical.buddy import Buddy
+from .physical.mem_map import MemMap
+from .physical.memblock import Memblock
+from .physical.zones import Node, Zones
+from .units import PAGE_SHIFT, VmlabError, group_hex, pfn_up
+from .virtual.layout import Layout
+
+
+@dataclass(slots=True)
+class Kernel:
+    """A booted machine and its parts."""
+
+    machine: Machine
+    bounds: arch.Bounds
+    nodes: list[Node]
+    memblock: Memblock
+    allocations: BootAllocations
+    mem_map: MemMap
+    layout: Layout
+    buddy: Buddy
+    min_free_kbytes: int
+
+    @property
+    def log(self) -> Ledger:
+        """Every boot reservation and allocation, in order."""
+        return self.memblock.ledger
+
+    @property
+    def zones(self) -> Zones:
+        """Every zone of every node."""
+        return Zones([zone for node in self.nodes for zone in node.zones])
+
+    def virt_to_phys(self, va: int) -> int:
+        """The kernel's __pa: refuses, with the reason, where the macro's arithmetic would be wrong."""
+        found = self.layout.classify(va)
+        if found.pa is None:
+            raise VmlabError(f"virt_to_phys({group_hex(va)}) would be wrong: {found.reason}")
+        return found.pa
+
+    def phys_to_virt(self, pa: int) -> int:
+        """The kernel's __va: refuses a physical address that the direct map does not reach."""
+        return self.layout.phys_to_virt(pa)
+
+    def may_write(self, pfn: int) -> tuple[bool, str]:
+        """Whether frame `pfn` of the freshly booted machine may be written to at will, and why."""
+        zone = self.zones.of(pfn)
+        is_ram = any(start >> PAGE_SHIFT <= pfn < pfn_up(end) for start, end in self.memblock.memory())
+        if self.mem_map.holds(pfn):
+            return False, "it holds struct pages: the kernel would lose track of the frames they describe"
+        if zone is None or not is_ram:
+            return False, "no RAM is there"
+        if (start := self.memblock.reserved.holding(pfn)) is not None:
+            return False, "it was taken at boot: " + self.allocations.why(pfn, start)
+        if zone.excluded:
+            return True, f"it is free, and only the owner of {zone.name} allocates from that zone"
+        return False, "it is free, but the page allocator owns it: ask for it with alloc_pages first"
+
+
+def boot(machine: Machine) -> Kernel:
+    """Run the whole chain. Time does not grow with RAM: frames stay ranges until something touches them."""
+    rows = arch.get(machine.arch)
+    memblock = Memblock()
+    for start, end, node in rows.firmware_memory(machine):
+        memblock.add(start, end, node, "RAM in the firmware's map")
+    bounds = rows.bounds(machine, memblock)
+    memblock.limit = bounds.limit
+    nodes = _nodes(machine, rows, bounds, memblock)
+    run = bootmem.replay if machine.boot_allocator == "bootmem" else replay
+    allocations = run(machine, rows, bounds, nodes, memblock)
+    free = managed.hand_over(machine, rows, bounds, memblock, allocations.mem_map)
+    min_free_kbytes = managed.settle(machine, rows, nodes, free, allocations)
+    everything = [zone for node in nodes for zone in node.zones]
+    return Kernel(
+        machine=machine,
+        bounds=bounds,
+        nodes=nodes,
+        memblock=memblock,
+        allocations=allocations,
+        mem_map=allocations.mem_map,
+        layout=Layout(machine, rows, bounds, memblock, allocations.got),
+        buddy=Buddy(everything, free + allocations.cma_frames, machine.config.max_order or 11),
+        min_free_kbytes=min_free_kbytes,
+    )
+
+
+def _nodes(machine: Machine, rows: arch.Arch, bounds: arch.Bounds, memblock: Memblock) -> list[Node]:
+    """free_area_init: limits, the added zones, ZONE_MOVABLE, then every node's zones."""
+    names = rows.zone_names(machine.config)
+    first = -(-memblock.start_of_dram >> PAGE_SHIFT)
+    highmem_from = bounds.max_low_pfn if machine.config.highmem else None
+    found = zones.limits(names, rows.max_zone_pfns(machine, bounds), first, highmem_from)
+    for want in machine.splits:
+        zones.split(found, want, rows.bits_per_long)
+    return zones.build(found, zones.movable_starts(found, machine, memblock), memblock)

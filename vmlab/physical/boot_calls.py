@@ -1,0 +1,147 @@
+"""Make the kernel's boot allocations again, in its order, and remember what each one got."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ..arch import Arch, Bounds
+from ..machine import BootCall, Machine
+from ..units import PAGE_SHIFT, VmlabError, pfn_up
+from . import mem_map
+from .mem_map import MemMap, Request
+from .memblock import Memblock
+from .zones import Node
+
+PURPOSE = {
+    "alloc_large_system_hash": "a hash table of the file or network code",
+    "alloc_low_pages": "page tables of the direct map",
+    "alloc_node_data": "struct pglist_data of a node",
+    "cma_declare_contiguous_nid": "the contiguous memory area (CMA)",
+    "early_alloc": "page tables and the vectors page",
+    "early_init_dt_alloc_memory_arch": "the unpacked device tree",
+    "early_init_dt_alloc_reserved_memory_arch": "memory that the device tree reserves",
+    "early_pgtable_alloc": "page tables of the direct map",
+    "init_mem_mapping": "a probe: where would page tables go?",
+    "pcpu_embed_first_chunk": "per-CPU variables",
+    "pcpu_fc_alloc": "per-CPU variables",
+    "relocate_initrd": "the initrd, moved into lowmem",
+    "reserve_real_mode": "code that starts other CPUs, below 1 MiB",
+    "setup_log_buf": "a larger kernel log (log_buf_len=)",
+    "setup_usemap": "pageblock flags of a zone",
+    "sparse_init_nid": "section usage maps",
+    "swiotlb_init_remap": "bounce buffers for devices with few address bits",
+    "memblock_add": "RAM",
+    "arm_memblock_init": "the kernel image and its first page table",
+    "arm64_memblock_init": "the kernel image or the initrd",
+    "reserve_initrd_mem": "the initrd",
+    "acpi_reserve_initial_tables": "firmware tables (ACPI)",
+    "smp_scan_config": "firmware tables (MP)",
+}
+
+
+@dataclass(slots=True)
+class BootAllocations:
+    """What every boot allocation got: physical (start, end, caller) in the order they were made."""
+
+    mem_map: MemMap
+    got: list[tuple[int, int, str]] = field(default_factory=list)
+    cma: list[tuple[int, int]] = field(default_factory=list)  # the area in use; a leaked first attempt is not here
+    initrd: tuple[int, int] = (0, 0)
+    requests: list[Request] = field(default_factory=list)
+
+    @property
+    def cma_frames(self) -> list[tuple[int, int]]:
+        """The contiguous area as frame numbers: the page allocator gets it in the end."""
+        return [(start >> PAGE_SHIFT, end >> PAGE_SHIFT) for start, end in self.cma]
+
+    def why(self, pfn: int, start: int) -> str:
+        """What frame `pfn`, inside the reservation that begins at `start`, is used for."""
+        callers = [caller for low, high, caller in self.got if low >> PAGE_SHIFT <= pfn < pfn_up(high)]
+        return purpose(callers[-1]) if callers else f"reserved by the boot loader or the firmware at {start:#x}"
+
+
+def purpose(caller: str) -> str:
+    """What a caller in the boot log allocates for, in words; unknown callers keep their own name."""
+    name = caller.partition("+")[0].partition(".")[0]
+    return PURPOSE.get(name, name)
+
+
+def replay(machine: Machine, rows: Arch, bounds: Bounds, nodes: list[Node], memblock: Memblock) -> BootAllocations:
+    """Run the machine's calls (its record's, or its architecture's usual ones) against `memblock`."""
+    return _Replay(machine, rows, bounds, nodes, memblock).run()
+
+
+class _Replay:
+    def __init__(self, machine: Machine, rows: Arch, bounds: Bounds, nodes: list[Node], memblock: Memblock) -> None:
+        self.machine, self.rows, self.bounds, self.memblock = machine, rows, bounds, memblock
+        self.wanted = mem_map.requests(machine, rows, nodes, memblock)
+        self.placed: list[tuple[Request, int]] = []
+        self.got: list[tuple[int, int, str]] = []
+        self.cma: list[tuple[int, int]] = []
+        image = machine.image
+        self.initrd = (image.initrd_start, image.initrd_end) if image else (0, 0)
+
+    def run(self) -> BootAllocations:
+        for region in self.machine.reserved:
+            self.memblock.reserve(region.start, region.end, region.name)
+        steps: dict[str, Callable[[BootCall], None]] = {
+            "alloc": self._alloc,
+            "reserve": self._reserve,
+            "free": self._free,
+        }
+        calls = self.machine.boot_calls
+        for call in self.rows.boot_calls(self.machine) if calls is None else calls:
+            steps[call.op](call)
+        while self.wanted:
+            self._mem_map(BootCall("alloc", role="mem_map"))
+        found = mem_map.place(self.machine, self.rows, self.bounds, self.placed)
+        requests = [request for request, _ in self.placed]
+        return BootAllocations(found, self.got, self.cma, self.initrd, requests)
+
+    def _alloc(self, call: BootCall) -> None:
+        if call.role == "mem_map":
+            self._mem_map(call)
+        elif call.role == "cma":
+            attempts = self.rows.cma_call(self.machine, self.memblock, self.bounds)
+            for attempt in attempts:
+                start = self._make(attempt)
+                self.cma = [(start, start + attempt.size)]
+        else:
+            start = self._make(call)
+            if call.role == "initrd":
+                self.initrd = (start, start + call.size)
+            elif call.role == "dt cma":
+                self.cma.append((start, start + call.size))
+
+    def _mem_map(self, call: BootCall) -> None:
+        if not self.wanted:
+            raise VmlabError(f"record field memblock.events: more allocations of struct pages ({call.caller}) than nodes")
+        request = self.wanted.pop(0)
+        self.placed.append((request, self._make(request.call, call.caller or "mem_map", "the array of struct page")))
+
+    def _make(self, call: BootCall, caller: str = "", why: str = "") -> int:
+        start = self.memblock.alloc(
+            call.size,
+            call.align,
+            min_addr=call.min_addr,
+            max_addr=call.max_addr,
+            nid=call.nid,
+            exact_nid=call.exact_nid,
+            phys=call.phys,
+            why=why or purpose(call.caller),
+            caller=caller or call.caller,
+        )
+        self.got.append((start, start + call.size, caller or call.caller))
+        return start
+
+    def _reserve(self, call: BootCall) -> None:
+        self.memblock.reserve(call.start, call.end, purpose(call.caller), call.caller)
+
+    def _free(self, call: BootCall) -> None:
+        base = 0
+        if call.of >= 0:
+            if call.of >= len(self.got):
+                raise VmlabError(f"record field memblock.events: {call.caller} frees an allocation that was never made")
+            base = self.got[call.of][0]
+        self.memblock.free(base + call.start, base + call.end, purpose(call.caller), call.caller)

@@ -1,0 +1,2 @@
+class Buddy:
+    def __init__(self, zones, free, max_order): self.free=free

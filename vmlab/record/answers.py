@@ -1,0 +1,61 @@
+"""What the real kernel said. Nothing in the model reads this; `vmlab.verify` compares with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from .read import Fields
+
+
+class Recorded:
+    """The answers of one record, under the names of records/SCHEMA.md (`data` is the whole record)."""
+
+    def __init__(self, data: dict[str, Any], path: Path) -> None:
+        self.data = data
+        self.path = path
+
+    @property
+    def name(self) -> str:
+        return str(self.data.get("name"))
+
+    @property
+    def kernel_version(self) -> str:
+        """The kernel's own version line."""
+        return Fields(self.data.get("kernel"), "kernel").text("version")
+
+    @property
+    def nodes(self) -> list[dict[str, Any]]:
+        """struct pglist_data and its zones, read out of the guest's memory."""
+        return list(self.data.get("nodes") or [])
+
+    @property
+    def zones(self) -> list[dict[str, Any]]:
+        """/proc/zoneinfo as first read."""
+        return list(self.data.get("zones") or [])
+
+    @property
+    def mem_map(self) -> dict[str, Any]:
+        """Placement of the array of struct page."""
+        return dict(self.data.get("mem_map") or {})
+
+    @property
+    def layout(self) -> dict[str, int]:
+        """Layout constants: name to value."""
+        return {name: row["value"] for name, row in (self.data.get("layout") or {}).items()}
+
+    @property
+    def boot_allocations(self) -> list[tuple[int, int, str]]:
+        """(start, end, caller) of every allocation in the boot log, in order."""
+        found, pending = [], None
+        for event in (self.data.get("memblock") or {}).get("events") or []:
+            if event["op"] == "alloc":
+                pending = event
+            elif event["op"] == "reserve" and (pending or "memblock_alloc_range_nid" in event["caller"]):
+                found.append((event["start"], event["end"], pending["caller"] if pending else "unlogged"))
+                pending = None
+        return found
+
+    def text(self, name: str) -> str:
+        """A value of /proc/sys/vm."""
+        return str((self.data.get("sysctl_vm") or {}).get(name, ""))

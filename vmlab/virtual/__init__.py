@@ -1,0 +1,1 @@
+"""Virtual memory: the kernel's layout and how addresses are classified."""
