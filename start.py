@@ -3,16 +3,16 @@
 
 Standard library only. It builds `.venv` beside itself from requirements.lock (hashes checked; uv where it
 can be had, pip otherwise) and writes a stamp when that is complete, so an interrupted build is never
-mistaken for a finished one and the second start builds nothing. This file has to be readable by old
-Pythons, which then get the sentence below instead of a syntax error.
+mistaken for a finished one and the second start builds nothing. Old Pythons must be able to read this
+file, to be told the sentence below instead of a syntax error: nothing newer than 3.6 in its grammar.
 """
 
 import sys
 
-if sys.version_info < (3, 11):
+if sys.version_info < (3, 11):  # noqa: UP036
     sys.exit(
-        "vmlab needs Python 3.11 or newer, and this is Python %d.%d: install a newer one and run it by name, "
-        "for example `python3.12 start.py`." % sys.version_info[:2]
+        "vmlab needs Python 3.11 or newer, and this is Python {}.{}: install a newer one and run this file "
+        "with it by name, for example `python3.12 start.py`.".format(*sys.version_info[:2])
     )
 
 import argparse
@@ -28,102 +28,69 @@ import shutil
 import subprocess
 import time
 import tomllib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 VENV = HERE / ".venv"
-PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+PROGRAMS, EXE = (VENV / "Scripts", ".exe") if os.name == "nt" else (VENV / "bin", "")
+PYTHON = PROGRAMS / f"python{EXE}"
 STAMP = VENV / "vmlab-complete"
 LOCK = HERE / "requirements.lock"
-STATE = HERE / ".lab"  # logs and Jupyter's own files; ignored by git
+STATE = HERE / ".lab"  # logs, and later Jupyter's own files; ignored by git
 LOG = STATE / "install.log"
-NEWEST_TRIED = (3, 14)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+NEWEST_TRIED = (3, 14)
+# What would send an install or an import somewhere else than to .venv.
+REDIRECTS = ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "PIP_TARGET", "PIP_PREFIX", "PIP_REQUIRE_VIRTUALENV")
 
 
 class Failed(Exception):
-    """Something expected went wrong; the message says what was tried, what came and what to do."""
+    """Something that can be expected went wrong; says what was tried, what came and what to do."""
 
 
-# --- saying what goes on ---
+def main(arguments: list[str]) -> int:
+    """Build what is missing, then do what was asked."""
+    options = parse(arguments)
+    with one_at_a_time():
+        if not is_ready():
+            build()
+    if options.command == "test":
+        return test(options.pytest)
+    flags = ["--no-browser"] * options.no_browser + (["--port", options.port] if options.port else [])
+    return become([PYTHON, "-m", "vmlab", "lab", *flags])
 
 
-def say(text: str) -> None:
-    """Print one line at once, whoever is reading."""
-    print(text, flush=True)
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """Read the command line; a wrong one is refused before anything is built."""
+    parser = argparse.ArgumentParser(prog="start.py", description="Open the vmlab lab, or run its tests.")
+    commands = parser.add_subparsers(dest="command", metavar="lab | test")
+    lab = commands.add_parser("lab", help="open JupyterLab on the lessons (the default)")
+    lab.add_argument(
+        "--no-browser", action="store_true", help="print the address instead of opening a browser"
+    )
+    lab.add_argument("--port", type=int, help="the port to listen on (default: the first free from 8888 on)")
+    commands.add_parser(
+        "test", help="run every test, or what the pytest arguments after it say", add_help=False
+    )
+    if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
+        arguments = ["lab", *arguments]
+    if arguments[0] == "test":  # everything after it is pytest's
+        return argparse.Namespace(command="test", pytest=arguments[1:])
+    return parser.parse_args(arguments)
 
 
-def run_step(title: str, command: list, expected_lines: int = 0) -> None:
-    """Run one long command with its output in the log, and show that it is alive.
-
-    expected_lines is how many `Collecting …` lines pip will print: with it the line shows a count.
-    """
-    STATE.mkdir(exist_ok=True)
-    with LOG.open("a", encoding="utf-8") as log:
-        log.write("\n$ %s\n" % shlex.join(map(str, command)))
-        log.flush()
-        start_of_output = log.tell()
-        try:
-            process = subprocess.Popen(
-                list(map(str, command)), cwd=str(HERE), env=clean_environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
-        except OSError as error:
-            raise Failed("%s: could not run %s (%s)." % (title, command[0], error)) from None
-        try:
-            code = watch(process, title, start_of_output, expected_lines)
-        finally:
-            if process.poll() is None:
-                process.terminate()
-                process.wait()
-    if code:
-        output = LOG.read_text(encoding="utf-8", errors="replace")[start_of_output:]
-        tail = "\n".join("    " + line for line in output.strip().splitlines()[-8:])
-        raise Failed("%s failed (exit code %d). The end of what it said:\n%s\n  All of it is in %s." % (title, code, tail, LOG))
-
-
-def watch(process: subprocess.Popen, title: str, start_of_output: int, expected_lines: int) -> int:
-    """Wait for a process; a terminal gets a running line, a file one line every ten seconds."""
-    began = said = time.monotonic()
-    terminal = sys.stdout.isatty()
-    if not terminal:
-        say("%s ..." % title)
-    while True:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            code = process.wait(0.2)
-            break
-        seconds = time.monotonic() - began
-        line = "%s: %d s" % (title, seconds)
-        if expected_lines:
-            with LOG.open(encoding="utf-8", errors="replace") as log:
-                log.seek(start_of_output)
-                done = sum(text.startswith("Collecting") for text in log)
-            line += ", %d of about %d packages" % (done, expected_lines)
-        if terminal:
-            print("\r" + line[:78].ljust(78), end="", flush=True)
-        elif time.monotonic() - said > 10:
-            said = time.monotonic()
-            say("  " + line)
-    result = "done" if code == 0 else "failed"
-    say("%s%s: %s in %.1f s" % ("\r" if terminal else "  ", title, result, time.monotonic() - began) + " " * 30 * terminal)
-    return code
-
-
-def clean_environment() -> dict:
-    """Return the environment without what would redirect an install or an import elsewhere."""
-    redirects = ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "PIP_TARGET", "PIP_PREFIX", "PIP_REQUIRE_VIRTUALENV")
-    environment = {name: value for name, value in os.environ.items() if name not in redirects}
-    return dict(environment, PYTHONNOUSERSITE="1", PIP_USER="0", PIP_DISABLE_PIP_VERSION_CHECK="1", UV_NO_PROGRESS="1")
+def test(pytest_arguments: list[str]) -> int:
+    """Run what was asked for, or everything: the browser's tests last and alone, as they measure time."""
+    ensure_browser()
+    run([PYTHON, "-m", "vmlab", "warm"])
+    pytest = [PYTHON, "-m", "pytest"]
+    if pytest_arguments:
+        return run([*pytest, *pytest_arguments])
+    return max(run([*pytest, "-n", "auto", "-m", "not browser"]), run([*pytest, "-m", "browser"]))
 
 
 # --- the environment ---
-
-
-def wanted_stamp() -> str:
-    """Digest of all that decides what .venv must hold: the lock, the project's needs, this Python, this place."""
-    project = tomllib.loads((HERE / "pyproject.toml").read_text(encoding="utf-8"))
-    needs = json.dumps([project["project"], project["build-system"], project["tool"]["setuptools"]], sort_keys=True)
-    parts = [LOCK.read_text(encoding="utf-8"), needs, platform.python_version(), platform.machine(), str(VENV)]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def is_ready() -> bool:
@@ -134,173 +101,195 @@ def is_ready() -> bool:
         return False
 
 
+def wanted_stamp() -> str:
+    """Return a digest of what decides .venv's content: lock, the project's needs, this Python, this place."""
+    project = tomllib.loads((HERE / "pyproject.toml").read_text(encoding="utf-8"))
+    needs = json.dumps([project["project"], project["build-system"], project["tool"]["setuptools"]])
+    parts = (
+        LOCK.read_text(encoding="utf-8"),
+        needs,
+        platform.python_version(),
+        platform.machine(),
+        str(VENV),
+    )
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
 def build() -> None:
     """Make .venv from nothing: with uv if that works, else with pip."""
-    STATE.mkdir(exist_ok=True)
     LOG.write_text("", encoding="utf-8")
-    say("Building the environment in %s (once; the next start is quick)." % VENV)
-    if not os.environ.get("VMLAB_NO_UV"):
-        try:
-            return install_with_uv()
-        except Failed as error:
-            say("%s\nTrying again with pip alone." % error)
-    install_with_pip()
+    say(f"Building the environment in {VENV} (once; the next start is quick).")
+    try:
+        install(get_uv())
+    except Failed as error:
+        if os.environ.get("VMLAB_NO_UV"):
+            raise
+        say(f"{error}\nTrying again with pip alone.")
+        make_venv(with_pip=True)
+        install(None)
+    unfinished = STAMP.with_suffix(".tmp")  # written last and renamed: never there too early, never half
+    unfinished.write_text(wanted_stamp(), encoding="utf-8")
+    unfinished.replace(STAMP)
 
 
-def install_with_uv() -> None:
-    """Fill a new .venv with uv: the one on PATH, or the one that the lock pins."""
-    uv = shutil.which("uv")
-    make_venv(with_pip=uv is None)
-    if uv is None:
-        pinned = STATE / "uv.lock.txt"
-        pinned.write_text(lock_entry("uv"), encoding="utf-8")
-        run_step("Getting uv", [PYTHON, "-m", "pip", "install", "--require-hashes", "--no-deps", "-r", pinned])
-        uv = str(PYTHON.with_name("uv.exe" if os.name == "nt" else "uv"))
-    install = [uv, "pip", "install", "--python", PYTHON]
-    run_step("Installing packages", [*install, "--require-hashes", "-r", LOCK])
-    run_step("Installing vmlab", [*install, "--no-deps", "--no-build-isolation", "-e", HERE])
-    complete()
+def get_uv() -> Path | None:
+    """Make an empty .venv and return a uv to fill it: PATH's, or the one that the lock pins, or None."""
+    found = None if os.environ.get("VMLAB_NO_UV") else shutil.which("uv")
+    make_venv(with_pip=found is None)
+    if found or os.environ.get("VMLAB_NO_UV"):
+        return Path(found) if found else None
+    pinned = re.search(r"(?m)^uv==.*\n(?: .*\n)*", LOCK.read_text(encoding="utf-8"))
+    wanted = STATE / "uv.txt"
+    wanted.write_text(pinned.group() if pinned else "", encoding="utf-8")
+    run_step("Getting uv", [PYTHON, "-m", "pip", "install", "--require-hashes", "--no-deps", "-r", wanted])
+    return PROGRAMS / f"uv{EXE}"
 
 
-def install_with_pip() -> None:
-    """Fill a new .venv with the pip that comes with Python."""
-    make_venv(with_pip=True)
-    install = [PYTHON, "-m", "pip", "install"]
+def install(uv: Path | None) -> None:
+    """Fill .venv with everything in the lock, and with vmlab itself as the files in this folder."""
+    command = [uv, "pip", "install", "--python", PYTHON] if uv else [PYTHON, "-m", "pip", "install"]
     count = len(re.findall(r"(?m)^[\w.-]+==", LOCK.read_text(encoding="utf-8")))
-    run_step("Installing packages", [*install, "--require-hashes", "-r", LOCK], expected_lines=count)
-    run_step("Installing vmlab", [*install, "--no-deps", "--no-build-isolation", "-e", HERE])
-    complete()
+    run_step("Installing packages", [*command, "--require-hashes", "-r", LOCK], 0 if uv else count)
+    run_step("Installing vmlab", [*command, "--no-deps", "--no-build-isolation", "-e", HERE])
 
 
 def make_venv(with_pip: bool) -> None:
     """Make an empty .venv in place of whatever is there."""
-    if importlib.util.find_spec("venv") is None or (with_pip and importlib.util.find_spec("ensurepip") is None):
+    if any(importlib.util.find_spec(name) is None for name in ("venv", *["ensurepip"] * with_pip)):
+        version = "{}.{}".format(*sys.version_info[:2])
         raise Failed(
             "This Python has no venv module (Debian and Ubuntu ship it apart): install it with "
-            "`sudo apt-get install python3-venv` and run the same command again."
+            f"`sudo apt-get install python{version}-venv` and run the same command again."
         )
     STAMP.unlink(missing_ok=True)
     if VENV.is_symlink():
         VENV.unlink()
     elif VENV.exists():
         shutil.rmtree(VENV)
-    run_step("Making .venv", [sys.executable, "-m", "venv", *([] if with_pip else ["--without-pip"]), VENV])
-
-
-def lock_entry(name: str) -> str:
-    """Return one package's lines of the lock, hashes included."""
-    found = re.search(r"(?m)^%s==.*\n(?: .*\n)*" % re.escape(name), LOCK.read_text(encoding="utf-8"))
-    if found is None:
-        raise Failed("%s does not pin %s: write it anew with `make lock`." % (LOCK.name, name))
-    return found.group()
-
-
-def complete() -> None:
-    """Say that .venv is whole; written last, and by renaming, so that it is never there too early."""
-    unfinished = STAMP.with_suffix(".tmp")
-    unfinished.write_text(wanted_stamp(), encoding="utf-8")
-    unfinished.replace(STAMP)
+    run_step("Making .venv", [sys.executable, "-m", "venv", *["--without-pip"] * (not with_pip), VENV])
 
 
 @contextlib.contextmanager
-def one_at_a_time():
-    """Let a second start wait for the first one's build instead of deleting it."""
+def one_at_a_time() -> Iterator[None]:
+    """Let a second start wait for the first one's build instead of deleting it under its hands."""
     STATE.mkdir(exist_ok=True)
     with (STATE / "build.lock").open("w") as handle:
-        try:
+        with contextlib.suppress(ImportError):  # Windows has no such lock: there, start it once
             import fcntl
-        except ImportError:  # no such lock on Windows: there the user is asked to start once
-            yield
-            return
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            say("Another start.py is building the environment: waiting for it.")
-            fcntl.flock(handle, fcntl.LOCK_EX)
+
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                say("Another start.py is building the environment: waiting for it.")
+                fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
 
 # --- what the browser tests need ---
 
 
-def find_browser() -> bool:
-    """Tell whether a Chromium is on PATH."""
-    return any(map(shutil.which, BROWSERS))
-
-
 def ensure_browser() -> None:
     """Install Debian's Chromium where that is possible; where it is not, say so (and fail under CI)."""
-    if find_browser():
+    if any(map(shutil.which, BROWSERS)):
         return
-    if shutil.which("apt-get") and hasattr(os, "geteuid") and os.geteuid() == 0:
-        with contextlib.suppress(Failed):  # a broken extra source must not keep the package from being tried
-            run_step("Reading the package lists", ["apt-get", "update", "-q"])
-        with contextlib.suppress(Failed):
-            run_step("Installing chromium", ["apt-get", "install", "-q", "-y", "--no-install-recommends", "chromium"])
-    if find_browser():
+    if shutil.which("apt-get") and os.geteuid() == 0:
+        steps = {"Reading the package lists": ["update"], "Installing Chromium": ["install", "chromium"]}
+        for title, words in steps.items():  # a broken source among many must not keep us from trying
+            with contextlib.suppress(Failed):
+                run_step(title, ["apt-get", "-q", "-y", "--no-install-recommends", *words])
+    if any(map(shutil.which, BROWSERS)):
         return
     problem = (
-        "The browser tests need Chromium, and none of %s is on PATH. "
-        "Install it (Debian, Ubuntu: `sudo apt-get install chromium`) and run the same command again." % ", ".join(BROWSERS)
+        f"The browser tests need Chromium, and none of {', '.join(BROWSERS)} is on PATH. Install it "
+        "(Debian, Ubuntu: `sudo apt-get install chromium`) and run the same command again."
     )
     if os.environ.get("CI", "").lower() in ("1", "true"):
         raise Failed(problem)
-    say(problem + "\nGoing on without: the browser tests will be skipped.")
+    say(f"{problem}\nGoing on without: the browser tests will be skipped.")
 
 
-# --- the two commands ---
+# --- running things, and showing that they run ---
 
 
-def run(command: list) -> int:
-    """Hand the terminal to one of the project's own commands."""
-    return subprocess.run(list(map(str, command)), cwd=str(HERE), env=clean_environment(), check=False).returncode
+def say(text: str) -> None:
+    """Print one line at once, whoever is reading."""
+    print(text, flush=True)
 
 
-def test(pytest_arguments: list) -> int:
-    """Run what was asked for, or everything: the browser's tests last and alone, because they measure time."""
-    ensure_browser()
-    run([PYTHON, "-m", "vmlab", "warm"])
-    pytest = [PYTHON, "-m", "pytest"]
-    if pytest_arguments:
-        return run([*pytest, *pytest_arguments])
-    codes = [run([*pytest, "-n", "auto", "-m", "not browser"]), run([*pytest, "-m", "browser"])]
-    return max(codes)
+def environment() -> dict[str, str]:
+    """Return the environment for our own commands."""
+    kept = {name: value for name, value in os.environ.items() if name not in REDIRECTS}
+    return dict(kept, PYTHONNOUSERSITE="1", PIP_USER="0", PIP_DISABLE_PIP_VERSION_CHECK="1")
 
 
-def parse(arguments: list) -> argparse.Namespace:
-    """Read the command line; a wrong one is refused before anything is built."""
-    parser = argparse.ArgumentParser(prog="start.py", description="Open the vmlab lab, or run its tests.")
-    commands = parser.add_subparsers(dest="command", metavar="lab | test")
-    lab = commands.add_parser("lab", help="open JupyterLab on the lessons (the default)")
-    lab.add_argument("--no-browser", action="store_true", help="print the address instead of opening a browser")
-    lab.add_argument("--port", type=int, help="the port to listen on (default: a free one from 8888 on)")
-    commands.add_parser("test", help="run every test, or what the arguments for pytest that follow say", add_help=False)
-    if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
-        arguments = ["lab", *arguments]
-    if arguments[0] == "test":
-        return argparse.Namespace(command="test", pytest=arguments[1:])
-    return parser.parse_args(arguments)
+def become(command: Sequence[object]) -> int:
+    """Turn into one of our own commands, so that Ctrl-C and signals reach it directly."""
+    if os.name != "nt":
+        os.chdir(HERE)
+        os.execve(str(command[0]), list(map(str, command)), environment())
+    return run(command)
 
 
-def main(arguments: list) -> int:
-    """Build what is missing, then do what was asked."""
-    options = parse(arguments)
-    with one_at_a_time():
-        if not is_ready():
-            build()
-    if options.command == "test":
-        return test(options.pytest)
-    flags = ["--no-browser"] * options.no_browser + (["--port", options.port] if options.port else [])
-    return run([PYTHON, "-m", "vmlab", "lab", *flags])
+def run(command: Sequence[object]) -> int:
+    """Hand the terminal to one of our own commands; it hears Ctrl-C itself, and we wait for its end."""
+    process = subprocess.Popen(list(map(str, command)), cwd=HERE, env=environment())
+    while True:
+        with contextlib.suppress(KeyboardInterrupt):
+            return process.wait()
+
+
+def run_step(title: str, command: Sequence[object], packages: int = 0) -> None:
+    """Run one long command with its output in the log; with a number of packages, count pip's progress."""
+    words = list(map(str, command))
+    with LOG.open("a+", encoding="utf-8", errors="replace") as log:
+        log.write(f"\n$ {shlex.join(words)}\n")
+        log.flush()
+        beginning = log.tell()
+        process = subprocess.Popen(
+            words, cwd=HERE, env=environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+        try:
+            code = watch(process, title, beginning, packages)
+        finally:
+            process.kill()  # only when we were interrupted is there still something to kill
+            process.wait()
+    if code:
+        raise Failed(
+            f"{title} failed (exit code {code}). What it said last:\n{since(beginning)[-1500:]}\n(All: {LOG})"
+        )
+
+
+def watch(process: subprocess.Popen[bytes], title: str, beginning: int, packages: int) -> int:
+    """Wait for a process; a terminal sees the seconds run, a file gets one line every ten seconds."""
+    began = said = time.monotonic()
+    terminal = sys.stdout.isatty()
+    end = "\r" if terminal else "\n"
+    print(f"{title} ...", end=end, flush=True)
+    while process.poll() is None:
+        time.sleep(0.1)
+        if time.monotonic() - said >= (0.5 if terminal else 10):
+            said = time.monotonic()
+            count = (
+                f", {since(beginning).count('Collecting ')} of about {packages} packages" if packages else ""
+            )
+            print(f"{title} ... {said - began:.0f} s{count}".ljust(78 * terminal), end=end, flush=True)
+    result = "failed" if process.returncode else "done"
+    say(f"{title}: {result} in {time.monotonic() - began:.1f} s".ljust(78 * terminal))
+    return process.returncode
+
+
+def since(beginning: int) -> str:
+    """Return what the log got since a step began."""
+    with LOG.open(encoding="utf-8", errors="replace") as log:
+        log.seek(beginning)
+        return log.read().strip()
 
 
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
-    except Failed as problem:
-        hint = ""
-        if sys.version_info[:2] > NEWEST_TRIED:
-            hint = "\n(This is Python %d.%d; vmlab was tried with up to %d.%d.)" % (*sys.version_info[:2], *NEWEST_TRIED)
-        sys.exit("%s%s" % (problem, hint))
+    except (Failed, OSError) as problem:
+        newer = "\n(vmlab was tried with Python {}.{} at most; this one is newer.)".format(*NEWEST_TRIED)
+        sys.exit(f"{problem}{newer if sys.version_info[:2] > NEWEST_TRIED else ''}")
     except KeyboardInterrupt:
-        sys.exit("\nStopped. Nothing unfinished will be taken for finished: run the same command again to go on.")
+        sys.exit("\nStopped. Nothing unfinished will be taken for finished: run the same command again.")
