@@ -6,7 +6,8 @@ Importing this package is light: numba, matplotlib and ipywidgets load when some
 from __future__ import annotations
 
 from .kernel import Kernel, boot
-from .machine import BootCall, Config, Image, Machine, Region
+from .machine import Machine
+from .parts import BootCall, Config, Image, Region
 from .record import load_machine, machines
 from .units import GiB, KiB, MiB, TiB, VmlabError
 

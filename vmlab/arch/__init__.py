@@ -7,7 +7,7 @@ A new architecture is one new folder here and one line in `ROWS`.
 from __future__ import annotations
 
 from ..units import VmlabError
-from .base import Area, Arch, Bounds
+from .base import Arch, Area, Bounds
 
 __all__ = ["Arch", "Area", "Bounds", "get", "names"]
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from ..units import PAGE_SHIFT, VmlabError, align_up
 
 if TYPE_CHECKING:
-    from ..machine import BootCall, Config, Machine
+    from ..machine import Machine
+    from ..parts import BootCall, Config
     from ..physical.memblock import Memblock
 
 
@@ -126,8 +127,10 @@ class Arch:
         """Layout constants under the names records/SCHEMA.md gives them."""
         raise NotImplementedError
 
-    def placed_constants(self, machine: Machine, got: list[tuple[int, int, str]]) -> dict[str, int]:
-        """Layout values that are the addresses of boot allocations: `got` as BootAllocations keeps it."""
+    def placed_constants(
+        self, machine: Machine, memblock: Memblock, got: list[tuple[int, int, str]]
+    ) -> dict[str, int]:
+        """Layout values that are addresses of boot allocations: `got` as BootAllocations keeps it."""
         return {}
 
     def areas(self, machine: Machine, bounds: Bounds) -> list[Area]:

@@ -39,7 +39,9 @@ def hand_over(machine: Machine, rows: Arch, bounds: Bounds, memblock: Memblock, 
     return frames
 
 
-def settle(machine: Machine, rows: Arch, nodes: list[Node], free: Frames, allocations: BootAllocations) -> int:
+def settle(
+    machine: Machine, rows: Arch, nodes: list[Node], free: Frames, allocations: BootAllocations
+) -> int:
     """Fill in managed pages, watermarks, reserves and per-CPU sizes of every zone; returns min_free_kbytes."""
     zones = [zone for node in nodes for zone in node.zones]
     _give(zones, free)

@@ -14,8 +14,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..arch import Arch, Bounds
-from ..machine import BootCall, Machine
-from ..units import MiB, PAGE_SHIFT, PAGE_SIZE, VmlabError, align_down, align_up, group_hex, pfn_up
+from ..machine import Machine
+from ..parts import BootCall
+from ..units import PAGE_SHIFT, PAGE_SIZE, MiB, VmlabError, align_down, align_up, group_hex, pfn_up
 from .memblock import Memblock
 from .zones import Node
 
@@ -46,7 +47,9 @@ class Request:
 class MemMap:
     """The array of struct page of a booted kernel. Addresses are plain ints, in bytes."""
 
-    def __init__(self, model: str, struct_page_bytes: int, pieces: Iterable[Piece], allocations: list[tuple[int, int]]):
+    def __init__(
+        self, model: str, struct_page_bytes: int, pieces: Iterable[Piece], allocations: list[tuple[int, int]]
+    ):
         self.model = model
         self.struct_page_bytes = struct_page_bytes
         self.pieces = tuple(sorted(pieces, key=lambda piece: piece.first_pfn))
@@ -67,8 +70,11 @@ class MemMap:
     def frames(self) -> tuple[range, ...]:
         """The frames that hold the struct pages of the machine's frames, as the kernel placed them."""
         size = self.struct_page_bytes
-        spans = [(p.pa + (low - p.first_pfn) * size, p.pa + (high - p.first_pfn) * size)
-                 for p in self.pieces for low, high in [p.described]]
+        spans = [
+            (p.pa + (low - p.first_pfn) * size, p.pa + (high - p.first_pfn) * size)
+            for p in self.pieces
+            for low, high in [p.described]
+        ]
         return tuple(_joined([range(low >> PAGE_SHIFT, pfn_up(high)) for low, high in spans]))
 
     def holds(self, pfn: int) -> bool:
@@ -123,7 +129,11 @@ def _flat(machine: Machine, node: Node) -> Request:
     block = 1 << ((machine.config.max_order or 1) - 1)
     start, end = align_down(node.start_pfn, block), align_up(node.end_pfn, block)
     size = (end - start) * (machine.config.struct_page_bytes or 0)
-    return Request(BootCall("alloc", size=size, align=SMP_CACHE_BYTES, nid=node.id), ((start, end),), ((node.start_pfn, node.end_pfn),))
+    return Request(
+        BootCall("alloc", size=size, align=SMP_CACHE_BYTES, nid=node.id),
+        ((start, end),),
+        ((node.start_pfn, node.end_pfn),),
+    )
 
 
 def section_map_bytes(machine: Machine, rows: Arch) -> int:
@@ -170,7 +180,9 @@ def place(machine: Machine, rows: Arch, bounds: Bounds, placed: list[tuple[Reque
     return MemMap(machine.config.memory_model or "", size, pieces, allocations)
 
 
-def unused(machine: Machine, mem_map: MemMap, memblock: Memblock, section_pages: int) -> list[tuple[int, int]]:
+def unused(
+    machine: Machine, mem_map: MemMap, memblock: Memblock, section_pages: int
+) -> list[tuple[int, int]]:
     """Parts of the array that describe holes between banks, given back on ARM (mm/memblock.c:free_unused_memmap)."""
     block = 1 << (machine.config.pageblock_order or 0)
     sparse = machine.config.memory_model == "SPARSEMEM"

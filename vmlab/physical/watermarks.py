@@ -11,7 +11,7 @@ from __future__ import annotations
 from math import isqrt
 
 from ..machine import Machine
-from ..units import KiB, MiB, PAGE_SHIFT, PAGE_SIZE
+from ..units import PAGE_SHIFT, PAGE_SIZE, KiB, MiB
 from .zones import Watermark, Zone
 
 LOWMEM_RESERVE_RATIO = {"DMA": 256, "DMA32": 256, "Normal": 32, "HighMem": 0, "Movable": 0, "Device": 0}
@@ -68,7 +68,11 @@ def _serves_gfp_user(zone: Zone) -> bool:
 
 def _free_buffer_pages(zones: list[Zone], marks: dict[int, Watermark]) -> int:
     """nr_free_buffer_pages: managed pages beyond the high mark of the zones that GFP_USER may use."""
-    usable = [(zone.managed_pages, marks[i].high if i in marks else 0) for i, zone in enumerate(zones) if _serves_gfp_user(zone)]
+    usable = [
+        (zone.managed_pages, marks[i].high if i in marks else 0)
+        for i, zone in enumerate(zones)
+        if _serves_gfp_user(zone)
+    ]
     return sum(managed - high for managed, high in usable if managed > high)
 
 

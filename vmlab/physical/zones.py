@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ..machine import Machine, ZoneSplit
+from ..machine import Machine
+from ..parts import ZoneSplit
 from ..units import PAGE_SHIFT, VmlabError, align_up, human, memparse, pfn_down, pfn_up
 from .memblock import Memblock
 
@@ -81,7 +82,9 @@ class Zones:
             raise VmlabError(f"zone: expected one of {names}, got {key!r}")
         populated = [zone for zone in found if zone.populated] or found
         if len(populated) > 1:
-            raise VmlabError(f"zone {key!r} exists on {len(populated)} nodes: ask one node, k.nodes[0].zones[{key!r}]")
+            raise VmlabError(
+                f"zone {key!r} exists on {len(populated)} nodes: ask one node, k.nodes[0].zones[{key!r}]"
+            )
         return populated[0]
 
     def of(self, pfn: int) -> Zone | None:
@@ -121,10 +124,16 @@ class Limits:
             return False
         if self.names[index] == "Movable":
             index = self.movable_zone
-        return self.names[index] == "HighMem" or self.low[index] >= self.highmem_from and self.low[index] < self.high[index]
+        return (
+            self.names[index] == "HighMem"
+            or (self.low[index] >= self.highmem_from
+            and self.low[index] < self.high[index])
+        )
 
 
-def limits(names: tuple[str, ...], max_zone_pfns: dict[str, int], first_pfn: int, highmem_from: int | None) -> Limits:
+def limits(
+    names: tuple[str, ...], max_zone_pfns: dict[str, int], first_pfn: int, highmem_from: int | None
+) -> Limits:
     """Lowest and highest possible frame of each zone type: each begins where the last one ended."""
     low, high = [], []
     start = first_pfn
@@ -144,7 +153,9 @@ def split(found: Limits, want: ZoneSplit, bits_per_long: int) -> None:
     donor = want.below or want.above
     if donor not in found.names or donor in ("Movable", "Device"):
         usable = [name for name in found.names if name not in ("Movable", "Device")]
-        raise VmlabError(f"zone {want.name}: expected to be cut from one of {', '.join(usable)}, got {donor!r}")
+        raise VmlabError(
+            f"zone {want.name}: expected to be cut from one of {', '.join(usable)}, got {donor!r}"
+        )
     if want.name in found.names:
         raise VmlabError(f"zone {want.name}: there is already a zone of that name; choose another")
     check_zone_count([*found.names, want.name], bits_per_long)
@@ -166,7 +177,9 @@ def split(found: Limits, want: ZoneSplit, bits_per_long: int) -> None:
     found.high.insert(place, high)
     if want.excluded:
         found.excluded.add(want.name)
-    populated = [i for i, name in enumerate(found.names) if name != "Movable" and found.high[i] > found.low[i]]
+    populated = [
+        i for i, name in enumerate(found.names) if name != "Movable" and found.high[i] > found.low[i]
+    ]
     found.movable_zone = max(i for i in populated if found.names[i] not in found.excluded)
 
 
@@ -206,7 +219,9 @@ def movable_starts(found: Limits, machine: Machine, memblock: Memblock) -> dict[
     return {nid: pfn for nid, pfn in rounded.items() if pfn < banks[nid][-1][1]}
 
 
-def _spread(core: int, nodes: int, usable_from: int, banks: dict[int, list[tuple[int, int]]], start: dict[int, int]) -> int:
+def _spread(
+    core: int, nodes: int, usable_from: int, banks: dict[int, list[tuple[int, int]]], start: dict[int, int]
+) -> int:
     """One pass of the kernel's loop: give every node its share of kernelcore; returns what is still wanted."""
     share = core // nodes
     for nid, ranges in banks.items():
@@ -239,7 +254,9 @@ def _pages_asked(machine: Machine, parameter: str, total: int) -> int:
     if text is None:
         return 0
     if text == "mirror":
-        raise VmlabError(f"{parameter}=mirror is left out of this model: give a size such as 512M, or a share such as 25%")
+        raise VmlabError(
+            f"{parameter}=mirror is left out of this model: give a size such as 512M, or a share such as 25%"
+        )
     try:
         return total * 100 * int(text[:-1]) // 10000 if text.endswith("%") else memparse(text) >> PAGE_SHIFT
     except ValueError as bad:

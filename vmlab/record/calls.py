@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..machine import BootCall, Region
-from ..units import PAGE_SIZE, pfn_up
+from ..parts import BootCall, Region
 from ..physical.memblock import Ranges
+from ..units import PAGE_SIZE, pfn_up
 from .read import Fields
 
 # Allocations of struct pages: the model works out size and place itself (mm/page_alloc.c, mm/sparse.c).
@@ -52,7 +52,9 @@ def boot_calls(data: dict[str, Any], initrd_bytes: int) -> tuple[BootCall, ...] 
             caller = event.text("caller")
             if pending is None and UNLOGGED in caller:
                 start, end = event.span()
-                pending = _unlogged(data, end - start, sum(call.caller == "alloc_node_data" for call in calls))
+                pending = _unlogged(
+                    data, end - start, sum(call.caller == "alloc_node_data" for call in calls)
+                )
             if pending is None:
                 calls.append(BootCall("reserve", caller, *event.span()))
                 continue

@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 from .. import arch
-from ..machine import Config, Image, Machine, Region
-from ..units import GiB, PAGE_SIZE, VmlabError, align_down, align_up
+from ..machine import Machine
+from ..parts import Config, Image, Region
+from ..units import PAGE_SIZE, GiB, VmlabError, align_down, align_up
 from .answers import Recorded
 from .calls import boot_calls, first_snapshot, reserved_before
 from .read import Fields
@@ -49,7 +50,9 @@ def machine_from(data: dict[str, Any], recorded: Recorded) -> Machine:
 
 
 def _min_free(cmdline: str) -> int | None:
-    words = [word.partition("=")[2] for word in cmdline.split() if word.startswith("sysctl.vm.min_free_kbytes=")]
+    words = [
+        word.partition("=")[2] for word in cmdline.split() if word.startswith("sysctl.vm.min_free_kbytes=")
+    ]
     return int(words[-1]) if words else None
 
 
@@ -82,7 +85,9 @@ def _config(data: dict[str, Any], hardware: Fields, kernel: Fields) -> Config:
         max_order=max_order,
         pageblock_order=_pageblock_order(format_name, on, max_order),
         transparent_hugepage="CONFIG_TRANSPARENT_HUGEPAGE" in on,
-        cma_bytes=(int(options.get("CONFIG_CMA_SIZE_MBYTES") or 0) << 20) if "MIGRATE_CMA" in migratetypes else 0,
+        cma_bytes=(int(options.get("CONFIG_CMA_SIZE_MBYTES") or 0) << 20)
+        if "MIGRATE_CMA" in migratetypes
+        else 0,
         nr_cpus=int(options.get("CONFIG_NR_CPUS") or 1),
         fixmap_slots=fixed.get("__end_of_fixed_addresses"),
         fix_kmap_begin=fixed.get("FIX_KMAP_BEGIN"),
@@ -114,7 +119,9 @@ def _memory_model(on: set[str]) -> str:
 
 def _pageblock_order(format_name: str, on: set[str], max_order: int) -> int:
     """include/linux/pageblock-flags.h: a huge page where there are any, else the largest block."""
-    huge = {"x86-32": 10, "x86-pae": 9, "x86-64-4": 9, "x86-64-5": 9, "arm-lpae": 9, "arm64-4k-48": 9}.get(format_name)
+    huge = {"x86-32": 10, "x86-pae": 9, "x86-64-4": 9, "x86-64-5": 9, "arm-lpae": 9, "arm64-4k-48": 9}.get(
+        format_name
+    )
     has_hugetlb = on & {"CONFIG_HUGETLB_PAGE", "CONFIG_TRANSPARENT_HUGEPAGE"}
     return min(huge, max_order - 1) if huge and has_hugetlb else max_order - 1
 
@@ -151,7 +158,9 @@ def _gaps(data: dict[str, Any]) -> tuple[tuple[int, int], ...]:
     """x86-64: text to rodata and rodata to data, whole pages between sections (mm/init_64.c:mark_rodata_ro)."""
     if (data.get("machine") or {}).get("arch") != "amd64":
         return ()
-    at = {row.text("name"): row.span() for row in Fields(data, "record").each("iomem") if row.int("depth") == 1}
+    at = {
+        row.text("name"): row.span() for row in Fields(data, "record").each("iomem") if row.int("depth") == 1
+    }
     names = ("Kernel code", "Kernel rodata", "Kernel data")
     if not all(name in at for name in names):
         return ()
@@ -188,7 +197,9 @@ def _relocated(data: dict[str, Any]) -> int:
 
 def _final_reserved(data: dict[str, Any]) -> tuple[Region, ...] | None:
     """Reservations at the end of boot, needed only where there is no log to work them out from."""
-    rows = Fields(Fields(data.get("memblock"), "memblock").data.get("kernel_final") or {}, "memblock.kernel_final").each("reserved")
+    rows = Fields(
+        Fields(data.get("memblock"), "memblock").data.get("kernel_final") or {}, "memblock.kernel_final"
+    ).each("reserved")
     spans = [row.span() for row in rows]
     return tuple(Region(start, end - start, "reserved at boot") for start, end in spans) or None
 
@@ -219,7 +230,9 @@ def _device_tree(firmware: Fields, ram_bytes: int) -> list[tuple[int, int]]:
                 spans += [(start, start + size) for start, size in found]
                 break
         else:
-            raise VmlabError(f"record field firmware.devicetree_memory.{path}: expected addresses and sizes within {ram_bytes} bytes of RAM")
+            raise VmlabError(
+                f"record field firmware.devicetree_memory.{path}: expected addresses and sizes within {ram_bytes} bytes of RAM"
+            )
     return sorted(spans)
 
 
@@ -236,7 +249,9 @@ def _by_node(start: int, end: int, data: dict[str, Any]) -> list[Region]:
     sizes = (data.get("machine") or {}).get("numa")
     if not sizes:
         return [Region(start, end - start)]
-    borders = _node_borders([int(size) for size in sizes], (data.get("machine") or {}).get("arch") == "amd64", data)
+    borders = _node_borders(
+        [int(size) for size in sizes], (data.get("machine") or {}).get("arch") == "amd64", data
+    )
     cut = []
     for node, (low, high) in borders:
         a, b = max(start, low), min(end, high)

@@ -23,7 +23,9 @@ def read_record(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(raw)
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as bad:
-        raise VmlabError(f"{path.name}: not a record: expected gzip-packed JSON, got text that breaks off or is no JSON ({bad})") from None
+        raise VmlabError(
+            f"{path.name}: not a record: expected gzip-packed JSON, got text that breaks off or is no JSON ({bad})"
+        ) from None
     if not isinstance(data, dict):
         raise VmlabError(f"{path.name}: not a record: expected a JSON object, got {type(data).__name__}")
     if data.get("schema") != SCHEMA:
@@ -36,7 +38,9 @@ def _unpack(path: Path) -> bytes:
         with gzip.open(path) as file:
             raw = file.read(MAX_BYTES + 1)
     except (EOFError, gzip.BadGzipFile, zlib.error) as bad:
-        raise VmlabError(f"{path.name}: the file is cut short or damaged ({bad}): copy or record it again") from None
+        raise VmlabError(
+            f"{path.name}: the file is cut short or damaged ({bad}): copy or record it again"
+        ) from None
     except OSError as bad:
         raise VmlabError(f"{path}: cannot be read: {bad.strerror}") from None
     if len(raw) > MAX_BYTES:

@@ -9,7 +9,6 @@ from ..machine import Machine
 from ..physical.memblock import Memblock
 from ..units import VmlabError, group_hex
 
-
 Got = list[tuple[int, int, str]]  # boot allocations: (start, end, caller)
 
 
@@ -28,7 +27,7 @@ class Layout:
     """The kernel's virtual addresses on one booted machine."""
 
     def __init__(self, machine: Machine, rows: Arch, bounds: Bounds, memblock: Memblock, got: Got) -> None:
-        self.constants = rows.constants(machine, bounds) | rows.placed_constants(machine, got)
+        self.constants = rows.constants(machine, bounds) | rows.placed_constants(machine, memblock, got)
         self.areas = tuple(rows.areas(machine, bounds))
         self.page_offset = rows.page_offset(machine)
         self.phys_offset = rows.phys_offset(machine)

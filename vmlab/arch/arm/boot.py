@@ -6,14 +6,25 @@ computed. Recorded machines replay their own log instead. Left out: device trees
 
 from __future__ import annotations
 
-from ...machine import BootCall, Machine
-from ...units import KiB, MiB, PAGE_SIZE
+from typing import TYPE_CHECKING
+
+from ...parts import BootCall
+from ...units import PAGE_SIZE, KiB, MiB
+
+if TYPE_CHECKING:
+    from ...machine import Machine
 
 
 def cma(size: int, align: int, min_addr: int, max_addr: int) -> BootCall:
     """One attempt to place the default contiguous memory area."""
     return BootCall(
-        "alloc", "cma_declare_contiguous_nid", size=size, align=align, min_addr=min_addr, max_addr=max_addr, phys=True
+        "alloc",
+        "cma_declare_contiguous_nid",
+        size=size,
+        align=align,
+        min_addr=min_addr,
+        max_addr=max_addr,
+        phys=True,
     )
 
 
@@ -25,7 +36,9 @@ def calls(machine: Machine) -> tuple[BootCall, ...]:
     """The sequence: image and initrd, CMA, paging_init, mem_map, device tree, per-CPU memory, log, hashes."""
     start = machine.ram[0].start
     image = machine.image
-    text = (image.start, image.end) if image else (start + 3 * MiB, start + 3 * MiB + 20_000_000 // 4096 * 4096)
+    text = (
+        (image.start, image.end) if image else (start + 3 * MiB, start + 3 * MiB + 20_000_000 // 4096 * 4096)
+    )
     rows = [
         BootCall("reserve", "arm_memblock_init", start=text[0], end=text[1]),
         BootCall("reserve", "arm_mm_memblock_reserve", start=start + 0x20_4000, end=start + 0x20_8000),

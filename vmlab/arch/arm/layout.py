@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from ...machine import Machine
-from ...units import MiB, PAGE_SHIFT, PAGE_SIZE, align_down
+from typing import TYPE_CHECKING
+
+from ...units import PAGE_SHIFT, PAGE_SIZE, MiB, align_down
 from ..base import Area, Bounds
+
+if TYPE_CHECKING:
+    from ...machine import Machine
 
 VMALLOC_END = 0xFF80_0000
 VMALLOC_OFFSET = 8 * MiB  # hole after the direct map, so that running off its end faults
@@ -45,10 +49,25 @@ def areas(machine: Machine, bounds: Bounds, phys_offset: int) -> list[Area]:
     at = constants(machine, bounds, phys_offset)
     rows = [
         Area("modules", at["modules_start"], at["modules_end"], "code and data of loadable modules"),
-        Area("direct map", at["page_offset"], at["high_memory"], "lowmem at a constant offset, kernel image included"),
-        Area("vmalloc", at["vmalloc_start"], at["vmalloc_end"], "vmalloc, ioremap, kernel stacks: through page tables"),
+        Area(
+            "direct map",
+            at["page_offset"],
+            at["high_memory"],
+            "lowmem at a constant offset, kernel image included",
+        ),
+        Area(
+            "vmalloc",
+            at["vmalloc_start"],
+            at["vmalloc_end"],
+            "vmalloc, ioremap, kernel stacks: through page tables",
+        ),
         Area("device tree", 0xFF80_0000, 0xFFC0_0000, "the boot loader's device tree, two sections"),
-        Area("fixmap", FIXADDR_START, FIXADDR_TOP, "addresses fixed at compile time, kmap_local slots among them"),
+        Area(
+            "fixmap",
+            FIXADDR_START,
+            FIXADDR_TOP,
+            "addresses fixed at compile time, kmap_local slots among them",
+        ),
         Area("vectors", VECTORS, VECTORS + (2 << PAGE_SHIFT), "exception vectors and their stubs"),
     ]
     if "pkmap_base" in at:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ...machine import BootCall, Config, Machine
-from ...units import GiB, MiB, PAGE_SHIFT, PAGE_SIZE, align_down, align_up
+from ...parts import BootCall, Config
+from ...units import PAGE_SHIFT, PAGE_SIZE, GiB, MiB, align_down, align_up
 from ..base import Arch, Area, Bounds
 from . import boot, layout
 
 if TYPE_CHECKING:
+    from ...machine import Machine
     from ...physical.memblock import Memblock
 
 U32_MAX = 0xFFFF_FFFF

@@ -6,8 +6,13 @@ the direct map with 4 KiB pages, so it needs one page table for every 2 MiB of R
 
 from __future__ import annotations
 
-from ...machine import BootCall, Machine
-from ...units import GiB, MiB, PAGE_SIZE, align_up
+from typing import TYPE_CHECKING
+
+from ...parts import BootCall
+from ...units import PAGE_SIZE, GiB, MiB, align_up
+
+if TYPE_CHECKING:
+    from ...machine import Machine
 
 
 def calls(machine: Machine) -> tuple[BootCall, ...]:
@@ -17,7 +22,9 @@ def calls(machine: Machine) -> tuple[BootCall, ...]:
     text = (image.start, image.end) if image else (start + 0x21_0000, start + 34 * MiB)
     rows = [BootCall("reserve", "arm64_memblock_init", start=text[0], end=text[1])]
     if image and image.initrd_end:
-        rows.append(BootCall("reserve", "arm64_memblock_init", start=image.initrd_start, end=image.initrd_end))
+        rows.append(
+            BootCall("reserve", "arm64_memblock_init", start=image.initrd_start, end=image.initrd_end)
+        )
     rows += [
         BootCall("alloc", "early_pgtable_alloc", size=PAGE_SIZE, align=PAGE_SIZE, phys=True)
         for _ in range(_tables(machine))
@@ -36,5 +43,7 @@ def _tables(machine: Machine) -> int:
     if machine.parameter("rodata") in ("off", "on"):
         per_bank = [align_up(region.size, GiB) // GiB for region in machine.ram]
     else:
-        per_bank = [align_up(region.size, 2 * MiB) // (2 * MiB) + region.size // GiB for region in machine.ram]
+        per_bank = [
+            align_up(region.size, 2 * MiB) // (2 * MiB) + region.size // GiB for region in machine.ram
+        ]
     return sum(per_bank) + 8

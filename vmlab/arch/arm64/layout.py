@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from ...machine import Machine
-from ...units import MiB, PAGE_SHIFT, PAGE_SIZE
+from typing import TYPE_CHECKING
+
+from ...units import PAGE_SHIFT, PAGE_SIZE, MiB
 from ..base import Area, Bounds
+
+if TYPE_CHECKING:
+    from ...machine import Machine
 
 PAGE_OFFSET = 0xFFFF_0000_0000_0000
 PAGE_END = 0xFFFF_8000_0000_0000  # end of the direct map's half, start of modules
@@ -37,8 +41,18 @@ def areas(machine: Machine, bounds: Bounds, phys_offset: int) -> list[Area]:
     return [
         Area("direct map", PAGE_OFFSET, bounds.high_memory, "all RAM at a constant offset"),
         Area("modules", PAGE_END, MODULES_END, "code and data of loadable modules"),
-        Area("kernel image", KIMAGE_VADDR, image_end, "the kernel's code and data, mapped apart from the direct map"),
-        Area("vmalloc", image_end, FIXADDR_TOP - 16 * MiB, "vmalloc, ioremap, kernel stacks: through page tables"),
+        Area(
+            "kernel image",
+            KIMAGE_VADDR,
+            image_end,
+            "the kernel's code and data, mapped apart from the direct map",
+        ),
+        Area(
+            "vmalloc",
+            image_end,
+            FIXADDR_TOP - 16 * MiB,
+            "vmalloc, ioremap, kernel stacks: through page tables",
+        ),
         Area("fixmap", FIXADDR_TOP - 16 * MiB, FIXADDR_TOP, "addresses fixed at compile time"),
         Area("vmemmap", VMEMMAP_START, VMEMMAP_START + VMEMMAP_BYTES, "the array of struct page, with holes"),
     ]

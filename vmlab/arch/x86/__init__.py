@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ...machine import BootCall, Config, Machine
-from ...units import GiB, KiB, MiB, PAGE_SHIFT, PAGE_SIZE, VmlabError, pfn_down, pfn_up
+from ...parts import BootCall, Config
+from ...units import PAGE_SHIFT, PAGE_SIZE, GiB, KiB, MiB, VmlabError, pfn_down, pfn_up
 from ..base import Arch, Area, Bounds
 from . import boot, layout32, layout64
 
 if TYPE_CHECKING:
+    from ...machine import Machine
     from ...physical.memblock import Memblock
 
 DMA_PFN = 16 * MiB >> PAGE_SHIFT  # MAX_DMA_PFN: what a 1981 DMA controller can reach
@@ -71,14 +72,19 @@ class X86(Arch):
         """e820.c:e820__memblock_setup and setup.c:trim_bios_range: whole pages, no page 0, no BIOS area."""
         banks = []
         for region in machine.ram:
-            start, end = pfn_up(max(region.start, PAGE_SIZE)) << PAGE_SHIFT, pfn_down(region.end) << PAGE_SHIFT
+            start, end = (
+                pfn_up(max(region.start, PAGE_SIZE)) << PAGE_SHIFT,
+                pfn_down(region.end) << PAGE_SHIFT,
+            )
             below, above = (start, min(end, BIOS_START)), (max(start, BIOS_END), end)
             banks += [(low, high, region.node) for low, high in (below, above) if low < high]
         if len(banks) > 1 and banks[0][1] > BIOS_START:
             raise VmlabError("ram: the BIOS area 0xa0000..0x100000 cannot be RAM on a PC")
         return self._untrimmed_low(machine, banks)
 
-    def _untrimmed_low(self, machine: Machine, banks: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
+    def _untrimmed_low(
+        self, machine: Machine, banks: list[tuple[int, int, int]]
+    ) -> list[tuple[int, int, int]]:
         """memblock.memory keeps the first bank's odd end (0x9fc00): only whole frames are used later."""
         first = machine.ram[0]
         if banks and first.end < BIOS_START and banks[0][1] != first.end:
@@ -150,6 +156,21 @@ class I386(X86):
     def constants(self, machine: Machine, bounds: Bounds) -> dict[str, int]:
         return layout32.constants(machine, bounds)
 
+    def placed_constants(
+        self, machine: Machine, memblock: Memblock, got: list[tuple[int, int, str]]
+    ) -> dict[str, int]:
+        brk = [
+            call
+            for call in machine.boot_calls or ()
+            if call.op == "reserve" and call.caller.startswith("setup_arch")
+        ]
+        place = (
+            layout32.pkmap_page_table(machine, memblock, brk[0].end)
+            if brk and machine.config.highmem
+            else None
+        )
+        return {} if place is None else {"pkmap_page_table": self.page_offset(machine) + place}
+
     def areas(self, machine: Machine, bounds: Bounds) -> list[Area]:
         return layout32.areas(machine, bounds)
 
@@ -190,7 +211,6 @@ class Amd64(X86):
 
     def areas(self, machine: Machine, bounds: Bounds) -> list[Area]:
         return layout64.areas(machine, bounds)
-
 
 
 ROWS = {"i386": I386(), "amd64": Amd64()}

@@ -6,8 +6,13 @@ RAM is computed. Recorded machines replay their own log instead. Left out: ACPI 
 
 from __future__ import annotations
 
-from ...machine import BootCall, Machine
-from ...units import KiB, MiB, PAGE_SIZE
+from typing import TYPE_CHECKING
+
+from ...parts import BootCall
+from ...units import PAGE_SIZE, KiB, MiB
+
+if TYPE_CHECKING:
+    from ...machine import Machine
 
 
 def calls(machine: Machine) -> tuple[BootCall, ...]:
@@ -19,11 +24,17 @@ def calls(machine: Machine) -> tuple[BootCall, ...]:
         BootCall("reserve", "early_reserve_memory", start=text[0], end=text[1]),
     ]
     if image and image.initrd_end:
-        rows.append(BootCall("reserve", "early_reserve_initrd", start=image.initrd_start, end=image.initrd_end))
+        rows.append(
+            BootCall("reserve", "early_reserve_initrd", start=image.initrd_start, end=image.initrd_end)
+        )
     log_bytes = machine.size_parameter("log_buf_len")
     if log_bytes:
         records = log_bytes // 32
-        sizes = (log_bytes, records * 24, records * 88) if machine.arch == "amd64" else (log_bytes, records * 12, records * 88)
+        sizes = (
+            (log_bytes, records * 24, records * 88)
+            if machine.arch == "amd64"
+            else (log_bytes, records * 12, records * 88)
+        )
         rows += [BootCall("alloc", "setup_log_buf", size=n, align=8) for n in sizes]
     if image and image.initrd_end and machine.arch == "i386":
         size = image.initrd_end - image.initrd_start

@@ -6,15 +6,21 @@ is left: that is why it is 875 MiB on Debian's kernel and not the 896 MiB of old
 
 from __future__ import annotations
 
-from ...machine import Machine
-from ...units import MiB, PAGE_SIZE, align_down
+from typing import TYPE_CHECKING
+
+from ...units import PAGE_SIZE, MiB, align_down
 from ..base import Area, Bounds
+
+if TYPE_CHECKING:
+    from ...machine import Machine
+    from ...physical.memblock import Memblock
 
 FIXADDR_TOP = 0xFFFF_F000
 CPU_ENTRY_AREA_PAGES = 43  # a CPU (sizeof(struct cpu_entry_area) in pages)
 VMALLOC_OFFSET = 8 * MiB
 VMALLOC_RESERVE = 128 * MiB
 KM_MAX_IDX = 16
+INIT_PGT_BUF_PAGES = 6  # arch/x86/mm/init.c:early_alloc_pgt_buf
 
 
 def pmd_size(machine: Machine) -> int:
@@ -73,20 +79,68 @@ def constants(machine: Machine, bounds: Bounds) -> dict[str, int]:
     return rows
 
 
+def pkmap_page_table(machine: Machine, memblock: Memblock, brk_end: int) -> int | None:
+    """Physical address of kmap's page table: the next free page of the six that end the kernel's brk.
+
+    Before it the kernel took one page for every huge page of the direct map that RAM fills only in part
+    (init_mem_mapping), and the fixmap's tables (init_32.c:early_ioremap_page_table_range_init); the first
+    block of RAM and two blocks of the fixmap have static tables. None where six pages are not enough.
+    """
+    pmd = pmd_size(machine)
+    limit = memblock.limit or 0
+    edges = {edge // pmd for bank in memblock.memory() for edge in bank if edge <= limit and edge % pmd}
+    if limit % pmd and any(start < limit <= end for start, end in memblock.memory()):
+        edges.add(limit // pmd)
+    used = len(edges - {0}) + _fixmap_tables(machine, pmd)
+    return brk_end - (INIT_PGT_BUF_PAGES - used) * PAGE_SIZE if used < INIT_PGT_BUF_PAGES else None
+
+
+def _fixmap_tables(machine: Machine, pmd: int) -> int:
+    """Tables made for the fixmap; kmap_local's slots need theirs side by side, so they are allocated anew."""
+    slots = machine.config.fixmap_slots or 0
+    first = (FIXADDR_TOP - slots * PAGE_SIZE) // pmd
+    early_ioremap = (FIXADDR_TOP - (slots - 2) * PAGE_SIZE) // pmd
+    missing = set(range(first, FIXADDR_TOP // pmd + 1)) - {early_ioremap, FIXADDR_TOP // pmd}
+    begin = machine.config.fix_kmap_begin or 0
+    end = begin + KM_MAX_IDX * (machine.config.nr_cpus or 1) - 1
+    low, high = (FIXADDR_TOP - end * PAGE_SIZE) // pmd, (FIXADDR_TOP - begin * PAGE_SIZE) // pmd
+    return len(missing) + (high - low + 1 if high > low else 0)
+
+
 def areas(machine: Machine, bounds: Bounds) -> list[Area]:
     """The kernel's half, ascending."""
     at = stack_down(machine)
     start = bounds.high_memory + VMALLOC_OFFSET
     page_offset = machine.config.page_offset or 0
     rows = [
-        Area("direct map", page_offset, bounds.high_memory, "lowmem at a constant offset, kernel image included"),
+        Area(
+            "direct map",
+            page_offset,
+            bounds.high_memory,
+            "lowmem at a constant offset, kernel image included",
+        ),
         Area("vmalloc", start, at["vmalloc_end"], "vmalloc, ioremap, modules: through page tables"),
-        Area("LDT", at["ldt"], at["cpu_entry_area"], "a process's own segment table, for page-table isolation"),
-        Area("cpu entry area", at["cpu_entry_area"], at["fixaddr_start"], "what a CPU needs on entry to the kernel"),
-        Area("fixmap", at["fixaddr_start"], FIXADDR_TOP, "addresses fixed at compile time, kmap_local slots among them"),
+        Area(
+            "LDT", at["ldt"], at["cpu_entry_area"], "a process's own segment table, for page-table isolation"
+        ),
+        Area(
+            "cpu entry area",
+            at["cpu_entry_area"],
+            at["fixaddr_start"],
+            "what a CPU needs on entry to the kernel",
+        ),
+        Area(
+            "fixmap",
+            at["fixaddr_start"],
+            FIXADDR_TOP,
+            "addresses fixed at compile time, kmap_local slots among them",
+        ),
     ]
     if machine.config.highmem:
         pkmap = at["pkmap_base"]
         window = last_pkmap(machine) * PAGE_SIZE
-        rows.insert(2, Area("pkmap", pkmap, pkmap + window, f"kmap's window onto HighMem, {last_pkmap(machine)} slots"))
+        rows.insert(
+            2,
+            Area("pkmap", pkmap, pkmap + window, f"kmap's window onto HighMem, {last_pkmap(machine)} slots"),
+        )
     return rows

@@ -6,9 +6,13 @@ and the image at a random multiple of 2 MiB: nothing predicts them, so the table
 
 from __future__ import annotations
 
-from ...machine import Machine
+from typing import TYPE_CHECKING
+
 from ...units import GiB, MiB, TiB
 from ..base import Area, Bounds
+
+if TYPE_CHECKING:
+    from ...machine import Machine
 
 PAGE_OFFSET_L4 = 0xFFFF_8880_0000_0000
 PAGE_OFFSET_L5 = 0xFF11_0000_0000_0000
@@ -68,12 +72,32 @@ def areas(machine: Machine, bounds: Bounds) -> list[Area]:
     modules = modules_start(machine)
     return [
         Area("direct map", at["page_offset"], bounds.high_memory, "all RAM at a constant offset"),
-        Area("vmalloc", at["vmalloc_base"], at["vmalloc_base"] + at["vmalloc_bytes"], "vmalloc, ioremap, kernel stacks"),
-        Area("vmemmap", at["vmemmap_base"], at["vmemmap_base"] + at["vmemmap_bytes"], "the array of struct page"),
-        Area("cpu entry area", 0xFFFF_FE00_0000_0000, 0xFFFF_FE80_0000_0000, "what a CPU needs on entry to the kernel"),
+        Area(
+            "vmalloc",
+            at["vmalloc_base"],
+            at["vmalloc_base"] + at["vmalloc_bytes"],
+            "vmalloc, ioremap, kernel stacks",
+        ),
+        Area(
+            "vmemmap",
+            at["vmemmap_base"],
+            at["vmemmap_base"] + at["vmemmap_bytes"],
+            "the array of struct page",
+        ),
+        Area(
+            "cpu entry area",
+            0xFFFF_FE00_0000_0000,
+            0xFFFF_FE80_0000_0000,
+            "what a CPU needs on entry to the kernel",
+        ),
         Area("espfix", 0xFFFF_FF00_0000_0000, 0xFFFF_FF80_0000_0000, "stacks for returns to 16-bit code"),
         Area("EFI", 0xFFFF_FFEF_0000_0000, 0xFFFF_FFFF_0000_0000, "EFI runtime services"),
-        Area("kernel image", START_KERNEL_MAP, modules, "the kernel's code and data: a second mapping of its frames"),
+        Area(
+            "kernel image",
+            START_KERNEL_MAP,
+            modules,
+            "the kernel's code and data: a second mapping of its frames",
+        ),
         Area("modules", modules, 0xFFFF_FFFF_FF00_0000, "code and data of loadable modules"),
         Area("fixmap", 0xFFFF_FFFF_FF57_9000, 0xFFFF_FFFF_FF60_0000, "addresses fixed at compile time"),
         Area("vsyscall", 0xFFFF_FFFF_FF60_0000, 0xFFFF_FFFF_FF60_1000, "the old system-call page"),
