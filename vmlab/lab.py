@@ -17,6 +17,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -44,9 +45,7 @@ def run(args: argparse.Namespace) -> int:
     folder = lessons_folder(args.folder)
     port = free_port() if args.port is None else checked_port(args.port)
     state = state_folder()
-    os.environ.update(isolated(state))
-    for name in ("JUPYTER_PATH", "JUPYTER_CONFIG_PATH"):
-        os.environ.pop(name, None)
+    os.environ["MPLCONFIGDIR"] = isolated(state)["MPLCONFIGDIR"]  # whose font list is then warmed too
     warm.warm()
     show = not args.no_browser and has_screen()
     return serve(folder, port, state, show)
@@ -62,7 +61,7 @@ def lessons_folder(folder: Path | None) -> Path:
         if candidate.is_dir():
             return candidate
     raise VmlabError(
-        "there is no notebooks/ folder here: run in a copy of the repository, or name a folder as in `vmlab lab .`"
+        "there is no notebooks/ here: run in a copy of the repository, or name a folder, as in `vmlab lab .`"
     )
 
 
@@ -73,7 +72,7 @@ def serve(folder: Path, port: int, state: Path, show: bool) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     print("Starting JupyterLab ...", flush=True)
     with log.open("w", encoding="utf-8") as output:
-        process = start_server(folder, port, token, output, show)
+        process = start_server(folder, port, token, output, [f"--ServerApp.open_browser={show}"], state)
     try:
         wait_until_up(process, port, token, log)
         print(f"The lab is open at\n\n    {address(port, token)}\n\nCtrl-C here stops it.", flush=True)
@@ -86,7 +85,7 @@ def serve(folder: Path, port: int, state: Path, show: bool) -> int:
 
 
 def start_server(
-    folder: Path, port: int, token: str, log: TextIO, show: bool = False
+    folder: Path, port: int, token: str, log: TextIO, flags: Sequence[str], state: Path
 ) -> subprocess.Popen[bytes]:
     """Start JupyterLab with our settings; other users cannot see a token in the environment."""
     command = [
@@ -97,17 +96,13 @@ def start_server(
         f"--LabApp.app_settings_dir={SETTINGS}",
         f"--ServerApp.root_dir={folder}",
         f"--ServerApp.port={port}",
-        f"--ServerApp.open_browser={show}",
+        *flags,
     ]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
+    environment = dict(os.environ, JUPYTER_TOKEN=token, **isolated(state))
     return subprocess.Popen(
-        command,
-        cwd=folder,
-        env=dict(os.environ, JUPYTER_TOKEN=token),
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=subprocess.STDOUT,
+        command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
     )
 
 
@@ -205,4 +200,5 @@ def isolated(state: Path) -> dict[str, str]:
     """Return the environment variables that keep Jupyter, IPython and matplotlib inside `state`."""
     places = {"JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "JUPYTER_RUNTIME_DIR": "runtime"}
     places |= {"IPYTHONDIR": "ipython", "MPLCONFIGDIR": "matplotlib"}
-    return {name: str(state / place) for name, place in places.items()} | {"PYTHONNOUSERSITE": "1"}
+    nowhere = {"JUPYTER_PATH": "", "JUPYTER_CONFIG_PATH": "", "PYTHONNOUSERSITE": "1"}
+    return {name: str(state / place) for name, place in places.items()} | nowhere

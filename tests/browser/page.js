@@ -1,0 +1,68 @@
+// Runs in every page of the browser tests: looks at pixels, and measures from a key to changed pixels.
+// A picture is found anew each time, by its selector inside `root`, because widgets replace their elements.
+window.vmlabTest = {
+  // The last visible element that matches: an image, a canvas or an SVG drawing.
+  picture(root, selector) {
+    const visible = [...root.querySelectorAll(selector)].filter(e => e.getBoundingClientRect().width > 20);
+    return visible[visible.length - 1] ?? null;
+  },
+
+  // A hash of what is drawn; null while there is nothing to see, as between two images.
+  hash(root, selector) {
+    const element = this.picture(root, selector);
+    if (element === null) return null;
+    if (element.tagName !== "IMG" && element.tagName !== "CANVAS") return element.outerHTML;
+    if (element.tagName === "IMG" && (!element.complete || !element.naturalWidth)) return null;
+    const width = Math.min(element.naturalWidth ?? element.width, 512);
+    const height = Math.min(element.naturalHeight ?? element.height, 512);
+    const canvas = new OffscreenCanvas(width, height);
+    const context = canvas.getContext("2d", { willReadFrequently: true });
+    context.drawImage(element, 0, 0, width, height);
+    const pixels = new Uint32Array(context.getImageData(0, 0, width, height).data.buffer);
+    let hash = 17;
+    for (const pixel of pixels) hash = (Math.imul(hash, 31) + pixel) | 0;
+    return `${width}x${height}:${hash}`;
+  },
+
+  // True when a picture is there and is not what it was.
+  changed(root, selector, before) {
+    const now = this.hash(root, selector);
+    return now !== null && now !== before;
+  },
+
+  // Milliseconds from the next key press to the first animation frame in which the picture differs.
+  keyToPixel(root, selector, limit) {
+    const before = this.hash(root, selector);
+    return new Promise((resolve, reject) => {
+      document.addEventListener("keydown", event => {
+        const look = () => {
+          const waited = performance.now() - event.timeStamp;
+          if (this.changed(root, selector, before)) resolve(waited);
+          else if (waited > limit) reject(new Error(`the picture did not change within ${limit} ms of the key`));
+          else requestAnimationFrame(look);
+        };
+        requestAnimationFrame(look);
+      }, { capture: true, once: true });
+    });
+  },
+
+  // The kernel of the notebook in front, once it has one.
+  kernel() {
+    return window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel;
+  },
+
+  // What is wrong with the notebook in front, if anything: its error outputs, one string each.
+  errors() {
+    const cells = window.jupyterapp.shell.currentWidget.content.widgets;
+    const outputs = cells.flatMap(cell => cell.model.outputs?.toJSON() ?? []);
+    return outputs.filter(o => o.output_type === "error").map(o => `${o.ename}: ${o.evalue}`);
+  },
+
+  // True when every code cell with something in it was run and the kernel rests, or when one failed.
+  finished() {
+    const notebook = window.jupyterapp.shell.currentWidget;
+    const code = notebook.content.widgets.filter(c => c.model.type === "code" && c.model.sharedModel.source.trim());
+    const idle = this.kernel()?.status === "idle";
+    return this.errors().length > 0 || (idle && code.every(c => c.model.executionCount !== null));
+  },
+};
