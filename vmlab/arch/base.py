@@ -46,6 +46,7 @@ class Arch:
     defaults: Mapping[str, Config]  # page-table format -> the usual Debian 6.1 kernel's configuration
     default_format: str
     bits_per_long: int = 64
+    random_bases: frozenset[str] = frozenset()  # layout constants that KASLR draws
     frees_unused_mem_map: bool = False  # mm/memblock.c:free_unused_memmap does anything
     frees_whole_initrd: bool = True  # a partly filled last page of the initrd is given back too
 

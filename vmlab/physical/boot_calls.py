@@ -11,7 +11,7 @@ from ..parts import BootCall
 from ..units import PAGE_SHIFT, VmlabError, pfn_up
 from . import mem_map
 from .mem_map import MemMap, Request
-from .memblock import Memblock
+from .memblock import BootOutOfMemory, Memblock
 from .zones import Node
 
 PURPOSE = {
@@ -114,14 +114,22 @@ class _Replay:
         elif call.role == "cma":
             attempts = self.rows.cma_call(self.machine, self.memblock, self.bounds)
             for attempt in attempts:
-                start = self._make(attempt)
-                self.cma = [(start, start + attempt.size)]
+                self._cma(attempt)
         else:
             start = self._make(call)
             if call.role == "initrd":
                 self.initrd = (start, start + call.size)
             elif call.role == "dt cma":
                 self.cma.append((start, start + call.size))
+
+    def _cma(self, attempt: BootCall) -> None:
+        """The last attempt is the one in use; a kernel that finds no room says so and goes on without."""
+        try:
+            start = self._make(attempt)
+        except BootOutOfMemory:
+            self.memblock.ledger.note(f"no room for {attempt.size} bytes of contiguous memory area: none is reserved")
+            return
+        self.cma = [(start, start + attempt.size)]
 
     def _mem_map(self, call: BootCall) -> None:
         if not self.wanted:

@@ -67,15 +67,19 @@ class MemMap:
         return sum(end - start for start, end in self.allocations)
 
     @property
+    def physical_ranges(self) -> list[tuple[int, int]]:
+        """Physical (start, end) of the struct pages of the machine's frames, a piece each."""
+        size = self.struct_page_bytes
+        return [
+            (piece.pa + (low - piece.first_pfn) * size, piece.pa + (high - piece.first_pfn) * size)
+            for piece in self.pieces
+            for low, high in [piece.described]
+        ]
+
+    @property
     def frames(self) -> tuple[range, ...]:
         """The frames that hold the struct pages of the machine's frames, as the kernel placed them."""
-        size = self.struct_page_bytes
-        spans = [
-            (p.pa + (low - p.first_pfn) * size, p.pa + (high - p.first_pfn) * size)
-            for p in self.pieces
-            for low, high in [p.described]
-        ]
-        return tuple(_joined([range(low >> PAGE_SHIFT, pfn_up(high)) for low, high in spans]))
+        return tuple(_joined([range(low >> PAGE_SHIFT, pfn_up(high)) for low, high in self.physical_ranges]))
 
     def holds(self, pfn: int) -> bool:
         """Whether frame `pfn` belongs to the array: write to it and the kernel loses track of its memory.

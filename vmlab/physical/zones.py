@@ -272,6 +272,8 @@ def build(found: Limits, movable: dict[int, int], memblock: Memblock) -> list[No
         zones = [_zone(found, index, node, movable.get(nid, 0), banks) for index in range(len(found.names))]
         node.zones = Zones(zones)
         node.present_pages = sum(zone.present_pages for zone in zones)
+        # calculate_node_totalpages: RAM beyond the zones' limits (highmem=, no CONFIG_HIGHMEM) is not spanned
+        node.end_pfn = node.start_pfn + sum(zone.spanned_pages for zone in zones)
         nodes.append(node)
     return nodes
 

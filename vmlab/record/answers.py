@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from .calls import is_mem_map_caller
 from .read import Fields
 
 
@@ -55,6 +56,12 @@ class Recorded:
                 found.append((event["start"], event["end"], pending["caller"] if pending else "unlogged"))
                 pending = None
         return found
+
+    @property
+    def mem_map_allocations(self) -> list[tuple[int, int]]:
+        """(start, end) of the boot allocations that the array lies in: the log's, less probes freed again."""
+        rows = self.mem_map.get("boot_allocations") or []
+        return [(row["start"], row["end"]) for row in rows if is_mem_map_caller(row["caller"])]
 
     def text(self, name: str) -> str:
         """A value of /proc/sys/vm."""

@@ -10,8 +10,7 @@ from ..units import PAGE_SIZE, pfn_up
 from .read import Fields
 
 # Allocations of struct pages: the model works out size and place itself (mm/page_alloc.c, mm/sparse.c).
-FLAT_CALLERS = ("free_area_init", "memmap_alloc")
-SPARSE_CALLERS = ("sparse_init_nid", "memmap_alloc")
+MEM_MAP_CALLERS = ("free_area_init", "memmap_alloc", "sparse_init_nid")
 UNLOGGED = "memblock_alloc_range_nid"  # callers that reach it directly print no request: CMA and NODE_DATA
 
 
@@ -90,8 +89,12 @@ def _alloc(event: Fields, initrd_pages: int) -> BootCall:
 
 def _is_mem_map(caller: str, fn: str) -> bool:
     """Struct pages are the only boot allocations that are not cleared ("_raw") and made by these callers."""
-    name = caller.partition("+")[0]
-    return fn.endswith("_raw") and name in (*FLAT_CALLERS, *SPARSE_CALLERS)
+    return fn.endswith("_raw") and is_mem_map_caller(caller)
+
+
+def is_mem_map_caller(caller: str) -> bool:
+    """Whether a caller in the boot log allocates struct pages (or, in sparse_init_nid, usage maps too)."""
+    return caller.partition("+")[0] in MEM_MAP_CALLERS
 
 
 def _unlogged(data: dict[str, Any], size: int, nodes_done: int) -> BootCall:

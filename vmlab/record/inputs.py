@@ -264,21 +264,16 @@ def _node_borders(sizes: list[int], pc: bool, data: dict[str, Any]) -> list[tupl
     """QEMU lays node after node; a PC has a hole for devices below 4 GiB, and RAM goes on above it."""
     if not pc:
         first = min(start for start, _ in _device_tree(Fields(data["firmware"], "firmware"), sum(sizes)))
-        below_hole, at = None, first
+        hole, at = 1 << 64, first
     else:
-        total = sum(sizes)
-        below_hole, at = (3 * GiB if total >= 3.5 * GiB else total), 0
+        hole, at = (3 * GiB if sum(sizes) >= 3.5 * GiB else 4 * GiB), 0
     borders = []
     for node, size in enumerate(sizes):
         end = at + size
-        if below_hole is not None and at < below_hole < end:
-            borders += [(node, (at, below_hole)), (node, (4 * GiB, 4 * GiB + end - below_hole))]
-            at = 4 * GiB + end - below_hole
-            below_hole = None
-        else:
-            borders.append((node, (at, end)))
-            at = end
-    return borders
+        borders.append((node, (at, min(end, hole))))
+        borders.append((node, (max(at, hole) + 4 * GiB - hole, end + 4 * GiB - hole)))
+        at = end
+    return [(node, (low, high)) for node, (low, high) in borders if low < high]
 
 
 __all__ = ["first_snapshot", "machine_from"]

@@ -44,6 +44,7 @@ class Arm64(Arch):
     """Rules of arch/arm64 in Linux 6.1 (zones were reworked in 6.11, vmemmap moved in 6.9)."""
 
     name = "arm64"
+    random_bases = frozenset({"dram_base", "memstart_addr", "high_memory"})
     default_format = "arm64-4k-48"
     defaults = {"arm64-4k-48": replace(_ARM64)}
     frees_whole_initrd = False  # free_reserved_area rounds the end down to a page

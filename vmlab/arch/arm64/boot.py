@@ -25,10 +25,9 @@ def calls(machine: Machine) -> tuple[BootCall, ...]:
         rows.append(
             BootCall("reserve", "arm64_memblock_init", start=image.initrd_start, end=image.initrd_end)
         )
-    rows += [
-        BootCall("alloc", "early_pgtable_alloc", size=PAGE_SIZE, align=PAGE_SIZE, phys=True)
-        for _ in range(_tables(machine))
-    ]
+    # page after page downwards is the same place as one block of as many pages
+    tables = _tables(machine) * PAGE_SIZE
+    rows.append(BootCall("alloc", "early_pgtable_alloc", size=tables, align=PAGE_SIZE, phys=True))
     rows += [
         BootCall("alloc", role="mem_map"),
         BootCall("alloc", role="cma"),

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ...parts import BootCall, Config
-from ...units import PAGE_SHIFT, PAGE_SIZE, GiB, KiB, MiB, VmlabError, pfn_down, pfn_up
+from ...units import PAGE_SHIFT, PAGE_SIZE, GiB, KiB, MiB, pfn_down, pfn_up
 from ..base import Arch, Area, Bounds
 from . import boot, layout32, layout64
 
@@ -72,14 +72,14 @@ class X86(Arch):
         """e820.c:e820__memblock_setup and setup.c:trim_bios_range: whole pages, no page 0, no BIOS area."""
         banks = []
         for region in machine.ram:
+            if machine.config.format == "x86-32" and region.end >> 32:
+                continue  # e820__memblock_setup skips what a 32-bit resource_size_t cannot hold
             start, end = (
                 pfn_up(max(region.start, PAGE_SIZE)) << PAGE_SHIFT,
                 pfn_down(region.end) << PAGE_SHIFT,
             )
             below, above = (start, min(end, BIOS_START)), (max(start, BIOS_END), end)
             banks += [(low, high, region.node) for low, high in (below, above) if low < high]
-        if len(banks) > 1 and banks[0][1] > BIOS_START:
-            raise VmlabError("ram: the BIOS area 0xa0000..0x100000 cannot be RAM on a PC")
         return self._untrimmed_low(machine, banks)
 
     def _untrimmed_low(
@@ -179,6 +179,7 @@ class Amd64(X86):
     """arch/x86 with CONFIG_X86_64, 4- and 5-level."""
 
     name = "amd64"
+    random_bases = frozenset({"page_offset", "high_memory", "vmalloc_base", "vmemmap_base"})
     default_format = "x86-64-4"
     defaults = {
         "x86-64-4": _AMD64,

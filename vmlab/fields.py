@@ -1,0 +1,246 @@
+"""Every field in which a prediction is compared with a record: the list that "exact" means.
+
+Each comparer yields rows of (what, predicted, recorded). A row whose inputs cannot decide it carries the
+reason instead of a prediction. ARCHITECTURE.md repeats those reasons.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from . import arch
+from .kernel import Kernel
+from .machine import Machine
+from .physical.zones import Zone
+from .record import Recorded
+from .units import MiB, align_down, group_hex
+
+KASLR = "KASLR drew it at random while booting"
+NO_LOG = "the record has no boot log, so the sizes of the later boot allocations are unknown"
+NO_INITRD = "the record has no boot log, so the size of the initrd, freed late, is unknown"
+MODULES = 0xFFFF_FFFF_A000_0000  # lowest place MODULES_VADDR can have on x86-64
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One value, predicted and recorded; or why it cannot be predicted."""
+
+    what: str
+    predicted: Any
+    recorded: Any
+    undecided: str = ""
+    address: bool = False
+
+    def shown(self, value: Any) -> str:
+        """The value as text: addresses in hexadecimal."""
+        if self.address and isinstance(value, int):
+            return group_hex(value)
+        if self.address and isinstance(value, (tuple, list)):
+            return " ".join(self.shown(item) for item in value) or "nothing"
+        return str(value)
+
+
+Rows = Iterator[Compared]
+
+
+def random_bases(machine: Machine) -> frozenset[str]:
+    """Layout constants that this kernel drew at random while booting."""
+    drawn = machine.config.kaslr and not machine.has_flag("nokaslr")
+    return arch.get(machine.arch).random_bases if drawn else frozenset()
+
+
+def boot_allocations(machine: Machine, kernel: Kernel, recorded: Recorded) -> Rows:
+    """The address of every allocation in the boot log, in order."""
+    if machine.boot_calls is None:
+        return
+    got, real = kernel.allocations.got, recorded.boot_allocations
+    yield Compared("number of allocations", len(got), len(real))
+    for number, ((start, _, caller), (real_start, _, _)) in enumerate(zip(got, real, strict=False)):
+        yield Compared(f"#{number} {caller}", start, real_start, address=True)
+
+
+def _zone_pairs(kernel: Kernel, recorded: Recorded) -> Iterator[tuple[Zone, dict[str, Any], dict[str, Any]]]:
+    """Each predicted zone with the struct read from the guest and with /proc/zoneinfo's block."""
+    printed = {(row["node"], row["name"]): row for row in recorded.zones}
+    for real_node in recorded.nodes:
+        node = next((node for node in kernel.nodes if node.id == real_node["node_id"]), None)
+        for real in real_node["zones"] if node else ():
+            yield node.zones[real["index"]], real, printed.get((node.id, real["name"]), {})
+
+
+def zone_attribute(attribute: str, key: str) -> Callable[[Machine, Kernel, Recorded], Rows]:
+    """A comparer of one count of every zone."""
+
+    def compare(machine: Machine, kernel: Kernel, recorded: Recorded) -> Rows:
+        for zone, real, _ in _zone_pairs(kernel, recorded):
+            yield Compared(f"node {zone.node} {zone.name}", getattr(zone, attribute), real[key])
+
+    return compare
+
+
+def zone_names(machine: Machine, kernel: Kernel, recorded: Recorded) -> Rows:
+    """Nodes and the zones of each, in order."""
+    yield Compared("nodes", [node.id for node in kernel.nodes], [node["node_id"] for node in recorded.nodes])
+    for zone, real, _ in _zone_pairs(kernel, recorded):
+        yield Compared(f"node {zone.node} zone {zone.index}", zone.name, real["name"])
+
+
+def _counts_undecided(machine: Machine) -> str:
+    return NO_LOG if machine.boot_calls is None and machine.final_reserved is None else ""
+
+
+def managed(machine: Machine, kernel: Kernel, recorded: Recorded) -> Rows:
+    """Pages that the page allocator manages once the machine is up."""
+    image_zone = kernel.zones.of(machine.image.init_start >> 12) if machine.image else None
+    for zone, real, _ in _zone_pairs(kernel, recorded):
+        reason = _counts_undecided(machine)
+        if machine.boot_calls is None and not reason and zone is image_zone:
+            reason = NO_INITRD
+        if not zone.populated:
+            reason = ""
+        yield Compared(f"node {zone.node} {zone.name}", zone.managed_pages, real["managed"], reason)
+
+
+def cma(machine: Machine, kernel: Kernel, recorded: Recorded) -> Rows:
+    """Pages of the contiguous memory area in each zone (/proc/zoneinfo's cma)."""
+    for zone, _, printed in _zone_pairs(kernel, recorded):
+        if "cma" in printed:
+            yield Compared(f"node {zone.node} {zone.name}", zone.cma_pages, printed["cma"])
+
+
+def watermark(machine: Machine, kernel: Kernel, recorded: Recorded) -> Rows:
+    """min, low and high."""
+    for zone, real, _ in _zone_pairs(kernel, recorded):
+        mark = zone.watermark
+        mine = [mark.min, mark.low, mark.high]
+        yield Compared(f"node {zone.node} {zone.name}", mine, real["watermark"], _counts_undecided(machine))
+
+
+def min_free_kbytes(machine: Machine, kernel: Kernel, recorded: Recorded) -> Rows:
+    """/proc/sys/vm/min_free_kbytes."""
+    yield Compared(
+        "min_free_kbytes",
+        str(kernel.min_free_kbytes),
+        recorded.text("min_free_kbytes"),
+        _counts_undecided(machine),
+    )
+
+
+def lowmem_reserve(machine: Machine, kernel: Kernel, recorded: Recorded) -> Rows:
+    """The protection: line, as first read (a later read of the sysctl recomputes it)."""
+    for zone, _, printed in _zone_pairs(kernel, recorded):
+        if printed.get("protection"):
+            mine = list(zone.lowmem_reserve)
+            reason = _counts_undecided(machine) if any(mine) else ""
+            yield Compared(f"node {zone.node} {zone.name}", mine, printed["protection"], reason)
+
+
+def pcp(machine: Machine, kernel: Kernel, recorded: Recorded) -> Rows:
+    """Batch and high of the per-CPU lists."""
+    for zone, _, printed in _zone_pairs(kernel, recorded):
+        for cpu in printed.get("pcp") or ():
+            mine, real = (zone.pcp_batch, zone.pcp_high), (cpu["batch"], cpu["high"])
+            yield Compared(
+                f"node {zone.node} {zone.name} cpu {cpu['cpu']}", mine, real, _counts_undecided(machine)
+            )
+
+
+def mem_map_size(machine: Machine, kernel: Kernel, recorded: Recorded) -> Rows:
+    """The model of the array, the size of one struct page, and the bytes that the kernel asked for."""
+    real = recorded.mem_map
+    yield Compared("model", kernel.mem_map.model, real["model"])
+    yield Compared("struct page bytes", kernel.mem_map.struct_page_bytes, real["struct_page_bytes"])
+    asked = [request.call.size for request in kernel.allocations.requests]
+    if logged := recorded.mem_map_allocations:
+        yield Compared("bytes asked for", asked, [end - start for start, end in logged])
+    frames = [len(run) for run in kernel.mem_map.frames]
+    yield Compared("number of frames", sum(frames), real["frames"])
+
+
+def mem_map_place(machine: Machine, kernel: Kernel, recorded: Recorded) -> Rows:
+    """Physical and virtual address of the array."""
+    real = recorded.mem_map
+    mine = [list(span) for span in kernel.mem_map.allocations]
+    for number, (span, theirs) in enumerate(zip(mine, sorted(recorded.mem_map_allocations), strict=False)):
+        yield Compared(f"allocation {number}", span, list(theirs), address=True)
+    runs = _merged((row["pa"], row["pa_end"]) for row in real["ranges"])
+    yield Compared("physical ranges", _merged(kernel.mem_map.physical_ranges), runs, address=True)
+    if real.get("mem_map_va"):
+        yield Compared("mem_map", kernel.mem_map.va, real["mem_map_va"], address=True)
+    if real.get("vmemmap_of_pfn0"):
+        zero = kernel.mem_map.pieces[0]
+        start = zero.va - zero.first_pfn * kernel.mem_map.struct_page_bytes
+        reason = KASLR if random_bases(machine) & {"vmemmap_base", "memstart_addr"} else ""
+        yield Compared("vmemmap", start, real["vmemmap_of_pfn0"], reason, address=True)
+
+
+def mem_map_frames(machine: Machine, kernel: Kernel, recorded: Recorded) -> Rows:
+    """First and last frame of the array."""
+    real, frames = recorded.mem_map, kernel.mem_map.frames
+    yield Compared("first frame", frames[0][0], real["first_frame"], address=True)
+    yield Compared("last frame", frames[-1][-1], real["last_frame"], address=True)
+
+
+def mem_map_zone(machine: Machine, kernel: Kernel, recorded: Recorded) -> Rows:
+    """How many frames of the array lie in which zone."""
+    counted: Counter[str] = Counter()
+    for run in kernel.mem_map.frames:
+        for zone in kernel.zones:
+            inside = min(run.stop, zone.end_pfn) - max(run.start, zone.start_pfn)
+            if zone.spanned_pages and inside > 0:
+                counted[f"node{zone.node}/{zone.name}"] += inside
+    yield Compared("frames by zone", dict(counted), dict(recorded.mem_map["frames_by_zone"]))
+
+
+def layout(machine: Machine, kernel: Kernel, recorded: Recorded) -> Rows:
+    """Layout constants; modules_start of x86-64 is taken from where modules were loaded.
+
+    The recorder writes 0xffff_ffff_a000_0000 for machines booted with nokaslr. MODULES_VADDR depends on how
+    the kernel was built, not on its command line, and these kernels loaded their first module at
+    0xffff_ffff_c000_0000 (their vmallocinfo says so).
+    """
+    random = random_bases(machine)
+    for name, value in recorded.layout.items():
+        if value is None:
+            continue
+        mine = kernel.layout.constants.get(name)
+        if name == "modules_start" and value >= MODULES:
+            loaded = [
+                row["start"] for row in recorded.data.get("vmallocinfo") or () if row["start"] >= MODULES
+            ]
+            value = align_down(min(loaded), 512 * MiB) if loaded else value
+        reason = KASLR if name in random else ""
+        yield Compared(name, mine, value, reason, address=True)
+
+
+def _merged(spans: Any) -> list[list[int]]:
+    merged: list[list[int]] = []
+    for start, end in sorted(spans):
+        if merged and start <= merged[-1][1]:
+            merged[-1][1] = max(merged[-1][1], end)
+        else:
+            merged.append([start, end])
+    return merged
+
+
+FIELDS: dict[str, Callable[[Machine, Kernel, Recorded], Rows]] = {
+    "boot allocations": boot_allocations,
+    "zone names": zone_names,
+    "zone start": zone_attribute("start_pfn", "start_pfn"),
+    "zone spanned": zone_attribute("spanned_pages", "spanned"),
+    "zone present": zone_attribute("present_pages", "present"),
+    "zone managed": managed,
+    "zone cma": cma,
+    "watermarks": watermark,
+    "min_free_kbytes": min_free_kbytes,
+    "lowmem_reserve": lowmem_reserve,
+    "pcp batch and high": pcp,
+    "mem_map size": mem_map_size,
+    "mem_map address": mem_map_place,
+    "mem_map frames": mem_map_frames,
+    "mem_map zone": mem_map_zone,
+    "layout": layout,
+}
