@@ -85,7 +85,7 @@ def boot(machine: Machine) -> Kernel:
     run = bootmem.replay if machine.boot_allocator == "bootmem" else replay
     allocations = run(machine, rows, bounds, nodes, memblock)
     free = managed.hand_over(machine, rows, bounds, memblock, allocations.mem_map)
-    min_free_kbytes = managed.settle(machine, rows, nodes, free, allocations)
+    min_free_kbytes, owned = managed.settle(machine, rows, nodes, free, allocations)
     everything = [zone for node in nodes for zone in node.zones]
     return Kernel(
         machine=machine,
@@ -95,7 +95,7 @@ def boot(machine: Machine) -> Kernel:
         allocations=allocations,
         mem_map=allocations.mem_map,
         layout=Layout(machine, rows, bounds, memblock, allocations.got),
-        buddy=Buddy(everything, free + allocations.cma_frames, machine.config.max_order or 11),
+        buddy=Buddy(everything, owned, machine.config.max_order or 11),
         min_free_kbytes=min_free_kbytes,
     )
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from ..arch import Arch, Bounds
 from ..machine import Machine
-from ..units import PAGE_SHIFT, align_down, align_up, pfn_down, pfn_up
+from ..parts import Image
+from ..units import PAGE_SHIFT, MiB, VmlabError, align_down, align_up, pfn_down, pfn_up
 from . import mem_map, watermarks
 from .boot_calls import BootAllocations
 from .mem_map import MemMap
-from .memblock import Memblock
+from .memblock import Memblock, Ranges
 from .zones import Node, Zone
 
 Frames = list[tuple[int, int]]  # half-open ranges of frame numbers
@@ -27,7 +28,7 @@ def hand_over(machine: Machine, rows: Arch, bounds: Bounds, memblock: Memblock, 
         for start, end in parts:
             memblock.free(start, end, "struct pages of a hole, given back", "free_unused_memmap")
         array.freed = tuple(parts)
-    if machine.final_reserved is not None:
+    if machine.final_reserved is not None and machine.boot_allocator == "memblock":
         memblock = Memblock(banks=memblock.banks)
         for region in machine.final_reserved:
             memblock.reserved.add(region.start, region.end)
@@ -41,26 +42,30 @@ def hand_over(machine: Machine, rows: Arch, bounds: Bounds, memblock: Memblock, 
 
 def settle(
     machine: Machine, rows: Arch, nodes: list[Node], free: Frames, allocations: BootAllocations
-) -> int:
-    """Fill in managed pages, watermarks, reserves and per-CPU sizes of every zone; returns min_free_kbytes."""
+) -> tuple[int, Frames]:
+    """Fill in managed pages, watermarks, reserves and per-CPU sizes of every zone.
+
+    Returns min_free_kbytes, and all the frames that the page allocator owns at the end.
+    """
     zones = [zone for node in nodes for zone in node.zones]
-    _give(zones, free)
+    given = Ranges()
+    _give(zones, free, given)
     for start, end in allocations.cma_frames:
         for zone in zones:
             zone.cma_pages += _overlap(zone, start, end)
-    _give(zones, allocations.cma_frames)
+    _give(zones, allocations.cma_frames, given)
     early, late = _image_parts(machine, rows, allocations)
-    _give(zones, early)
+    _give(zones, early, given)
     min_free = watermarks.min_free_kbytes(zones, machine)
     _set_marks(zones, min_free, machine.cpus)
     for node in nodes:
         for zone, row in zip(node.zones, watermarks.lowmem_reserve(list(node.zones)), strict=True):
             zone.lowmem_reserve = row
-    _give(zones, late)
+    _give(zones, late, given)
     if machine.min_free_kbytes is not None:  # sysctl.*= is applied last of all, with the final counts
         min_free = machine.min_free_kbytes
         _set_marks(zones, min_free, machine.cpus)
-    return min_free
+    return min_free, list(given)
 
 
 def _set_marks(zones: list[Zone], min_free_kbytes: int, cpus: int) -> None:
@@ -77,13 +82,10 @@ def _image_parts(machine: Machine, rows: Arch, allocations: BootAllocations) -> 
     image = machine.image
     if image is None:
         return [], []
-    inside = pfn_down(image.init_start)
-    sizes = dict(machine.config.freed_late or ())
-    alternatives = sizes.pop("SMP alternatives", 0) if machine.cpus == 1 else 0
-    early = [(inside, inside + alternatives)]
-    late = [(inside, inside + pages) for pages in sizes.values()]
+    early, late = _sections(machine, image)
     late.append((pfn_up(image.init_start), pfn_down(image.init_end)))
-    late += [(pfn_up(start), pfn_down(end)) for start, end in image.gaps]
+    if rows.frees_section_gaps:
+        late += [(pfn_up(start), pfn_down(end)) for start, end in image.gaps]
     start, end = allocations.initrd
     if end > start:
         whole = pfn_down(align_up(end, 1 << PAGE_SHIFT)) - pfn_down(align_down(start, 1 << PAGE_SHIFT))
@@ -92,10 +94,34 @@ def _image_parts(machine: Machine, rows: Arch, allocations: BootAllocations) -> 
     return early, late
 
 
-def _give(zones: list[Zone], frames: Frames) -> None:
+def _sections(machine: Machine, image: Image) -> tuple[Frames, Frames]:
+    """Sections that x86 gives back, where arch/x86/kernel/vmlinux.lds.S puts them: early ones and late ones.
+
+    .smp_locks begins where the init sections end; only one CPU makes it useless. .bss..decrypted fills up
+    the 2 MiB that end .bss, and .brk, the last section, is smaller than that.
+    """
+    early, late = [], []
+    for name, pages in machine.config.freed_late or ():
+        if name == "SMP alternatives":
+            start = pfn_up(image.init_end)
+            early += [(start, start + pages)] if machine.cpus == 1 and image.init_end else []
+        elif name == "decrypted memory":
+            end = pfn_down(align_down(image.end, 2 * MiB))
+            late.append((max(pfn_up(image.start), end - pages), end))
+        else:
+            raise VmlabError(
+                f"config.freed_late: expected 'SMP alternatives' or 'decrypted memory', got {name!r}"
+            )
+    return early, late
+
+
+def _give(zones: list[Zone], frames: Frames, given: Ranges) -> None:
+    """Count frames that join the page allocator; what it was given before is not counted twice."""
     for start, end in frames:
-        for zone in zones:
-            zone.managed_pages += _overlap(zone, start, end)
+        for low, high in given.gaps_down(start, end):
+            for zone in zones:
+                zone.managed_pages += _overlap(zone, low, high)
+        given.add(start, end)
 
 
 def _overlap(zone: Zone, start: int, end: int) -> int:

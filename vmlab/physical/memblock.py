@@ -75,6 +75,11 @@ class Ranges:
         if start < end:
             yield start, end
 
+    def holds(self, value: int) -> bool:
+        """Whether `value` is included."""
+        index = bisect_right(self.starts, value) - 1
+        return index >= 0 and value < self.ends[index]
+
     def holding(self, pfn: int) -> int | None:
         """Start of a range that has any byte of frame `pfn`, or None."""
         low, high = pfn * PAGE_SIZE, (pfn + 1) * PAGE_SIZE
