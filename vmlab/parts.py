@@ -54,9 +54,6 @@ class Config:
     fixmap_slots: int | None = None  # __end_of_fixed_addresses (x86-32: it moves the end of lowmem)
     fix_kmap_begin: int | None = None
     kaslr: bool | None = None  # CONFIG_RANDOMIZE_BASE
-    numa: bool | None = None
-    swiotlb: bool | None = None
-    sizeof: dict[str, int] | None = field(default=None, compare=False)  # other structs, bytes
     freed_late: tuple[tuple[str, int], ...] | None = (
         None  # parts of the image given back during boot: (name, pages)
     )

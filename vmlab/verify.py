@@ -65,8 +65,13 @@ def verify(machine: Machine) -> list[Score]:
     scores = []
     for name, compare in FIELDS.items():
         score = Score(name)
-        for row in compare(machine, kernel, recorded):
-            score.add(row)
+        try:
+            for row in compare(machine, kernel, recorded):
+                score.add(row)
+        except (KeyError, IndexError, TypeError, AttributeError, ValueError) as bad:
+            raise VmlabError(
+                f"{machine.name}: the record's answers for {name!r} are missing or damaged ({type(bad).__name__}: {bad})"
+            ) from bad
         scores.append(score)
     return scores
 

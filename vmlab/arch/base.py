@@ -48,6 +48,7 @@ class Arch:
     bits_per_long: int = 64
     random_bases: frozenset[str] = frozenset()  # layout constants that KASLR draws
     frees_unused_mem_map: bool = False  # mm/memblock.c:free_unused_memmap does anything
+    frees_section_gaps: bool = False  # whole pages between the image's sections are freed with init
     frees_whole_initrd: bool = True  # a partly filled last page of the initrd is given back too
 
     def complete(self, config: Config, machine: Machine) -> Config:
@@ -67,6 +68,14 @@ class Arch:
                 f"config.struct_page_bytes: expected a positive multiple of 4, got {full.struct_page_bytes}"
             )
         return full
+
+    def format_of(self, options: set[str], cpu: str, cmdline: list[str]) -> str:
+        """The page-table format that a kernel built with `options` (CONFIG_ names set to y) uses on `cpu`."""
+        return self.default_format
+
+    def huge_page_order(self, format_name: str) -> int:
+        """Order of the smallest huge page, 0 where the format has none that the kernel uses."""
+        return 9
 
     def phys_bits(self, config: Config) -> int:
         """Bits of a physical address that the page-table format can hold."""

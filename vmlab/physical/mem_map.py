@@ -10,14 +10,14 @@ page tables that map a vmemmap.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ..arch import Arch, Bounds
 from ..machine import Machine
 from ..parts import BootCall
 from ..units import PAGE_SHIFT, PAGE_SIZE, MiB, VmlabError, align_down, align_up, group_hex, pfn_up
-from .memblock import Memblock
+from .memblock import Memblock, Ranges
 from .zones import Node
 
 SMP_CACHE_BYTES = 64
@@ -36,12 +36,21 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
+class Cover:
+    """A stretch of one allocation: the struct pages of `first_pfn`..`end_pfn`, in `bytes` bytes."""
+
+    first_pfn: int
+    end_pfn: int
+    bytes: int
+    described: tuple[int, int]  # what of it the node's first and last frame leave
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
-    """One allocation of struct pages and the frames each stretch of it describes."""
+    """One allocation of struct pages and the stretches it is made of, in order."""
 
     call: BootCall
-    covers: tuple[tuple[int, int], ...]
-    spans: tuple[tuple[int, int], ...]  # of each stretch, what the node's first and last frame leave
+    covers: tuple[Cover, ...]
 
 
 class MemMap:
@@ -133,11 +142,8 @@ def _flat(machine: Machine, node: Node) -> Request:
     block = 1 << ((machine.config.max_order or 1) - 1)
     start, end = align_down(node.start_pfn, block), align_up(node.end_pfn, block)
     size = (end - start) * (machine.config.struct_page_bytes or 0)
-    return Request(
-        BootCall("alloc", size=size, align=SMP_CACHE_BYTES, nid=node.id),
-        ((start, end),),
-        ((node.start_pfn, node.end_pfn),),
-    )
+    call = BootCall("alloc", size=size, align=SMP_CACHE_BYTES, nid=node.id)
+    return Request(call, (Cover(start, end, size, (node.start_pfn, node.end_pfn)),))
 
 
 def section_map_bytes(machine: Machine, rows: Arch) -> int:
@@ -150,21 +156,31 @@ def section_map_bytes(machine: Machine, rows: Arch) -> int:
 def _sparse(machine: Machine, rows: Arch, node: Node, memblock: Memblock) -> Request:
     """sparse_buffer_init: one block for all sections of the node that have any memory."""
     shift = rows.section_shift(machine.config)
-    present: set[int] = set()
+    present = Ranges()
     for start, end in memblock.memory(node.id):
-        present.update(range(start >> shift, ((end - 1) >> shift) + 1))
+        present.add(start >> shift, ((end - 1) >> shift) + 1)
     unit = section_map_bytes(machine, rows)
     call = BootCall(
         "alloc",
-        size=len(present) * unit,
+        size=present.total() * unit,
         align=unit,
         nid=node.id,
         min_addr=rows.memmap_min_addr(machine),
         exact_nid=True,
     )
-    frames = shift - PAGE_SHIFT
-    covers = tuple((section << frames, (section + 1) << frames) for section in sorted(present))
-    return Request(call, covers, covers)
+    return Request(
+        call, tuple(_section_covers(present, unit, shift - PAGE_SHIFT, machine.config.struct_page_bytes or 0))
+    )
+
+
+def _section_covers(present: Ranges, unit: int, frames_shift: int, size: int) -> Iterator[Cover]:
+    """Sections one by one, or whole runs of them where their arrays join without padding."""
+    joined = unit == size << frames_shift
+    for first, last in present:
+        for low in (first,) if joined else range(first, last):
+            high = last if joined else low + 1
+            frames = (low << frames_shift, high << frames_shift)
+            yield Cover(*frames, (high - low) * unit, frames)
 
 
 def place(machine: Machine, rows: Arch, bounds: Bounds, placed: list[tuple[Request, int]]) -> MemMap:
@@ -175,11 +191,11 @@ def place(machine: Machine, rows: Arch, bounds: Bounds, placed: list[tuple[Reque
     vmemmap = rows.mem_map_place(machine, bounds) if virtual else 0
     pieces = []
     for request, start in placed:
-        unit = request.call.size // len(request.covers)
-        for index, (low, high) in enumerate(request.covers):
-            pa = start + index * unit
-            va = vmemmap + low * size if virtual else pa + to_va
-            pieces.append(Piece(low, high, pa, va, request.spans[index]))
+        pa = start
+        for cover in request.covers:
+            va = vmemmap + cover.first_pfn * size if virtual else pa + to_va
+            pieces.append(Piece(cover.first_pfn, cover.end_pfn, pa, va, cover.described))
+            pa += cover.bytes
     allocations = [(start, start + request.call.size) for request, start in placed]
     return MemMap(machine.config.memory_model or "", size, pieces, allocations)
 

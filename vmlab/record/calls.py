@@ -6,7 +6,7 @@ from typing import Any
 
 from ..parts import BootCall, Region
 from ..physical.memblock import Ranges
-from ..units import PAGE_SIZE, pfn_up
+from ..units import PAGE_SIZE, align_up, pfn_up
 from .read import Fields
 
 # Allocations of struct pages: the model works out size and place itself (mm/page_alloc.c, mm/sparse.c).
@@ -14,10 +14,10 @@ MEM_MAP_CALLERS = ("free_area_init", "memmap_alloc", "sparse_init_nid")
 UNLOGGED = "memblock_alloc_range_nid"  # callers that reach it directly print no request: CMA and NODE_DATA
 
 
-def first_snapshot(data: dict[str, Any]) -> dict[str, Any] | None:
+def first_snapshot(data: dict[str, Any]) -> Fields | None:
     """The first memblock_dump_all of the log, if there is one."""
-    events = Fields(data.get("memblock"), "memblock").list("events", [])
-    return next((event for event in events if event.get("op") == "snapshot"), None)
+    events = Fields(data.get("memblock"), "memblock").each("events")
+    return next((event for event in events if event.text("op") == "snapshot"), None)
 
 
 def reserved_before(data: dict[str, Any]) -> list[Region]:
@@ -26,10 +26,10 @@ def reserved_before(data: dict[str, Any]) -> list[Region]:
     if first is None:
         return []
     known = Ranges()
-    for row in Fields(first, "memblock.snapshot").each("reserved"):
+    for row in first.each("reserved"):
         known.add(*row.span())
     for event in Fields(data.get("memblock"), "memblock").each("events"):
-        if event.data is first:
+        if event.data is first.data:
             break
         if event.text("op") == "reserve":
             known.remove(*event.span())
@@ -78,7 +78,7 @@ def _alloc(event: Fields, initrd_pages: int) -> BootCall:
         caller,
         size=event.int("size"),
         align=event.int("align") or 1,
-        nid=event.data.get("nid", -1),
+        nid=_node(event),
         min_addr=event.int("from"),
         max_addr=event.int("max_addr"),
         exact_nid=exact,
@@ -102,16 +102,17 @@ def _unlogged(data: dict[str, Any], size: int, nodes_done: int) -> BootCall:
 
     NODE_DATA is given back its request (arch/x86/mm/numa.c:alloc_node_data); CMA is the model's own.
     """
-    machine = data.get("machine") or {}
-    if machine.get("arch") == "amd64" or _is_node_data(data, size):
+    kernel = Fields(data.get("kernel"), "kernel")
+    node_data = kernel.fields("sizeof").int("pglist_data", 0)
+    is_numa = kernel.fields("config").text("CONFIG_NUMA", "n") == "y"
+    if is_numa and size in (align_up(node_data, 64), align_up(node_data, PAGE_SIZE)):
         return BootCall("alloc", "alloc_node_data", size=size, align=64, nid=nodes_done, phys=True)
     return BootCall("alloc", "cma_declare_contiguous_nid", role="cma")
 
 
-def _is_node_data(data: dict[str, Any], size: int) -> bool:
-    sizeof = (data.get("kernel") or {}).get("sizeof") or {}
-    numa = ((data.get("kernel") or {}).get("config") or {}).get("CONFIG_NUMA") == "y"
-    return numa and size - size % 64 <= sizeof.get("pglist_data", 0) + 4095 and size < 1 << 20
+def _node(event: Fields) -> int:
+    """The node asked for; -1 is any."""
+    return -1 if event.data.get("nid", -1) == -1 else event.int("nid")
 
 
 def _free(event: Fields, got: list[tuple[int, int]]) -> BootCall:

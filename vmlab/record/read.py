@@ -78,6 +78,35 @@ class Fields:
     def list(self, name: str, default: list[Any] | None = None) -> list[Any]:
         return self._get(name, list, default)
 
+    def ints(self, name: str) -> list[int]:
+        """A list of non-negative integers; absent or null is empty."""
+        items = self.data.get(name) or []
+        rows = Fields(
+            {str(i): item for i, item in enumerate(items if isinstance(items, list) else [items])},
+            f"{self.path}.{name}",
+        )
+        return [rows.int(key) for key in rows.data]
+
+    def number(self, name: str, default: int) -> int:
+        """An integer written as text, decimal or with 0x, as CONFIG_ options are; `default` where there is none."""
+        text = self.text(name, str(default))
+        try:
+            return int(text, 0)
+        except ValueError:
+            raise VmlabError(
+                f"record field {self.path}.{name}: expected a number, got {text[:40]!r}"
+            ) from None
+
+    def hex_bytes(self, name: str) -> bytes:
+        """Bytes written as hexadecimal digits."""
+        text = self.text(name)
+        try:
+            return bytes.fromhex(text)
+        except ValueError:
+            raise VmlabError(
+                f"record field {self.path}.{name}: expected hexadecimal digits, got {text[:40]!r}"
+            ) from None
+
     def fields(self, name: str) -> Fields:
         """The object under `name`."""
         return Fields(self.data.get(name), f"{self.path}.{name}")

@@ -35,9 +35,6 @@ _ARMMP = Config(
     fixmap_slots=131,
     fix_kmap_begin=1,
     kaslr=False,
-    numa=False,
-    swiotlb=False,
-    sizeof={},
     freed_late=(),
 )
 
@@ -50,11 +47,15 @@ class Arm(Arch):
     default_format = "arm-short"
     defaults = {
         "arm-short": _ARMMP,
-        "arm-lpae": replace(
-            _ARMMP, format="arm-lpae", pageblock_order=9, transparent_hugepage=True, swiotlb=True
-        ),
+        "arm-lpae": replace(_ARMMP, format="arm-lpae", pageblock_order=9, transparent_hugepage=True),
     }
     frees_unused_mem_map = True
+
+    def format_of(self, options: set[str], cpu: str, cmdline: list[str]) -> str:
+        return "arm-lpae" if "CONFIG_ARM_LPAE" in options else "arm-short"
+
+    def huge_page_order(self, format_name: str) -> int:
+        return 9 if format_name == "arm-lpae" else 0
 
     def phys_bits(self, config: Config) -> int:
         return 40 if config.format == "arm-lpae" else 32

@@ -33,9 +33,6 @@ _ARM64 = Config(
     fixmap_slots=0,
     fix_kmap_begin=0,
     kaslr=True,
-    numa=True,
-    swiotlb=True,
-    sizeof={"mem_section": 32, "mem_section_usage": 16, "pglist_data": 0},
     freed_late=(),
 )
 

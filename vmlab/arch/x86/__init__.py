@@ -36,9 +36,6 @@ _I386 = Config(
     fixmap_slots=1537,
     fix_kmap_begin=68,
     kaslr=True,
-    numa=False,
-    swiotlb=False,
-    sizeof={},
     freed_late=(("SMP alternatives", 8),),
 )
 _AMD64 = Config(
@@ -58,9 +55,6 @@ _AMD64 = Config(
     fixmap_slots=0,
     fix_kmap_begin=0,
     kaslr=True,
-    numa=True,
-    swiotlb=True,
-    sizeof={"mem_section": 32, "mem_section_usage": 24, "pglist_data": 174208},
     freed_late=(("SMP alternatives", 9), ("decrypted memory", 509)),
 )
 
@@ -109,8 +103,14 @@ class I386(X86):
     default_format = "x86-32"
     defaults = {
         "x86-32": _I386,
-        "x86-pae": replace(_I386, format="x86-pae", pageblock_order=9, swiotlb=True),
+        "x86-pae": replace(_I386, format="x86-pae", pageblock_order=9),
     }
+
+    def format_of(self, options: set[str], cpu: str, cmdline: list[str]) -> str:
+        return "x86-pae" if "CONFIG_X86_PAE" in options else "x86-32"
+
+    def huge_page_order(self, format_name: str) -> int:
+        return 9 if format_name == "x86-pae" else 10
 
     def phys_bits(self, config: Config) -> int:
         return 36 if config.format == "x86-pae" else 32
@@ -179,12 +179,19 @@ class Amd64(X86):
     """arch/x86 with CONFIG_X86_64, 4- and 5-level."""
 
     name = "amd64"
+    frees_section_gaps = True  # mm/init_64.c:mark_rodata_ro
     random_bases = frozenset({"page_offset", "high_memory", "vmalloc_base", "vmemmap_base"})
     default_format = "x86-64-4"
     defaults = {
         "x86-64-4": _AMD64,
         "x86-64-5": replace(_AMD64, format="x86-64-5", page_offset=layout64.PAGE_OFFSET_L5),
     }
+
+    def format_of(self, options: set[str], cpu: str, cmdline: list[str]) -> str:
+        # QEMU's `max` model has LA57 unless it is taken away; the others recorded have not
+        five_level_cpu = cpu.startswith("max") and "la57=off" not in cpu
+        five = "CONFIG_X86_5LEVEL" in options and five_level_cpu and "no5lvl" not in cmdline
+        return "x86-64-5" if five else "x86-64-4"
 
     def phys_bits(self, config: Config) -> int:
         return 52 if config.format == "x86-64-5" else 46
