@@ -51,9 +51,7 @@ def test_two_dozen_machines_ship_and_the_rest_is_kept_for_the_tests():
 def test_every_predicted_field_is_what_the_kernel_said(path):
     scores = verify.verify(vm.load_machine(str(path)))
 
-    wrong = {
-        score.name: [(row.what, row.predicted, row.recorded) for row in score.mismatches] for score in scores
-    }
+    wrong = {score.name: [(row.what, row.predicted, row.recorded) for row in score.mismatches] for score in scores}
     assert {} == {name: rows for name, rows in wrong.items() if rows}
     undecided = {score.name: len(score.undecided) for score in scores if score.undecided}
     assert UNDECIDED.get(name_of(path), {}) == undecided
@@ -154,9 +152,7 @@ def _places(value: object, path: tuple = ()) -> list[tuple]:
     if isinstance(value, dict):
         found += [place for key in value for place in _places(value[key], (*path, key))]
     elif isinstance(value, list):
-        found += [
-            place for index in range(min(len(value), 6)) for place in _places(value[index], (*path, index))
-        ]
+        found += [place for index in range(min(len(value), 6)) for place in _places(value[index], (*path, index))]
     return found
 
 
@@ -178,9 +174,7 @@ def test_damaged_answers_are_named_when_they_are_compared():
 INPUTS = ("machine", "kernel", "firmware", "iomem", "dmesg", "symbols", "memblock", "page_tables")
 
 
-@pytest.mark.parametrize(
-    "name", ["arm-virt-armmp-1g", "i386-pc-686-1g", "amd64-pc-numa-1g-4g", "arm64-virt-1g"]
-)
+@pytest.mark.parametrize("name", ["arm-virt-armmp-1g", "i386-pc-686-1g", "amd64-pc-numa-1g-4g", "arm64-virt-1g"])
 def test_a_mangled_input_is_refused_by_name_or_harmless(name):
     """Two thousand records with one wrong value each: none may crash in another way, none may hang."""
     data = json.loads(gzip.decompress((SHIPPED / f"{name}{SUFFIX}").read_bytes()))

@@ -67,7 +67,9 @@ def _zone_pairs(kernel: Kernel, recorded: Recorded) -> Iterator[tuple[Zone, dict
     printed = {(row["node"], row["name"]): row for row in recorded.zones}
     for real_node in recorded.nodes:
         node = next((node for node in kernel.nodes if node.id == real_node["node_id"]), None)
-        for real in real_node["zones"] if node else ():
+        if node is None:
+            continue
+        for real in real_node["zones"]:
             yield node.zones[real["index"]], real, printed.get((node.id, real["name"]), {})
 
 
@@ -143,9 +145,7 @@ def pcp(machine: Machine, kernel: Kernel, recorded: Recorded) -> Rows:
     for zone, _, printed in _zone_pairs(kernel, recorded):
         for cpu in printed.get("pcp") or ():
             mine, real = (zone.pcp_batch, zone.pcp_high), (cpu["batch"], cpu["high"])
-            yield Compared(
-                f"node {zone.node} {zone.name} cpu {cpu['cpu']}", mine, real, _counts_undecided(machine)
-            )
+            yield Compared(f"node {zone.node} {zone.name} cpu {cpu['cpu']}", mine, real, _counts_undecided(machine))
 
 
 def mem_map_size(machine: Machine, kernel: Kernel, recorded: Recorded) -> Rows:
@@ -208,9 +208,7 @@ def layout(machine: Machine, kernel: Kernel, recorded: Recorded) -> Rows:
             continue
         mine = kernel.layout.constants.get(name)
         if name == "modules_start" and value >= MODULES:
-            loaded = [
-                row["start"] for row in recorded.data.get("vmallocinfo") or () if row["start"] >= MODULES
-            ]
+            loaded = [row["start"] for row in recorded.data.get("vmallocinfo") or () if row["start"] >= MODULES]
             value = align_down(min(loaded), 512 * MiB) if loaded else value
         reason = KASLR if name in random else ""
         yield Compared(name, mine, value, reason, address=True)

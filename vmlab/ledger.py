@@ -24,6 +24,7 @@ class Event:
 
     @property
     def size(self) -> int:
+        """Bytes touched."""
         return self.end - self.start
 
     def tell(self) -> str:

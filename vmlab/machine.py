@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from . import arch
@@ -38,9 +39,7 @@ class Machine:
     la57: bool = False  # the CPU can walk five levels (x86-64)
     boot_allocator: str = "memblock"  # or "bootmem", the allocator of 2.4 and 2.6 kernels
     min_free_kbytes: int | None = None  # set by hand (sysctl.vm.min_free_kbytes=), else worked out
-    final_reserved: tuple[Region, ...] | None = (
-        None  # where no boot log tells them: reservations at the end of boot
-    )
+    final_reserved: tuple[Region, ...] | None = None  # where no boot log tells them: reservations at the end of boot
     splits: tuple[ZoneSplit, ...] = ()
     recorded: Recorded | None = field(default=None, compare=False, repr=False)
 
@@ -82,18 +81,14 @@ class Machine:
         known = {f.name for f in fields(Config)}
         unknown = sorted(set(changes) - known)
         if unknown:
-            raise VmlabError(
-                f"unknown configuration field {unknown[0]!r}: expected one of {', '.join(sorted(known))}"
-            )
-        return replace(self, config=replace(self.config, **changes), recorded=None)
+            raise VmlabError(f"unknown configuration field {unknown[0]!r}: expected one of {', '.join(sorted(known))}")
+        return replace(self, config=replace(self.config, **changes), recorded=None)  # type: ignore[arg-type]
 
     def with_cmdline(self, *words: str) -> Machine:
         """The same machine with `words` added to the kernel command line."""
         return replace(self, cmdline=" ".join((self.cmdline, *words)).strip(), recorded=None)
 
-    def with_zone(
-        self, name: str, *, size: int, below: str = "", above: str = "", excluded: bool = True
-    ) -> Machine:
+    def with_zone(self, name: str, *, size: int, below: str = "", above: str = "", excluded: bool = True) -> Machine:
         """The what-if: a zone `name` of `size` bytes, cut from another zone.
 
         `below="HighMem"` takes the bottom of HighMem; `above="Normal"` takes the top of Normal.
@@ -101,18 +96,15 @@ class Machine:
         The new zone is checked when the machine boots: the zones it is cut from are known only then.
         """
         if bool(below) == bool(above):
-            raise VmlabError(
-                f"zone {name}: expected either below= or above=, the zone to cut it from, got {'both' if below else 'neither'}"
-            )
+            came = "both" if below else "neither"
+            raise VmlabError(f"zone {name}: expected either below= or above=, the zone to cut it from, got {came}")
         if not name.isidentifier():
             raise VmlabError(f"zone name: expected a word such as NewMem, got {name!r}")
         if size <= 0 or size % PAGE_SIZE:
             raise VmlabError(
                 f"size of zone {name}: expected a positive multiple of the page size {PAGE_SIZE}, got {size}"
             )
-        return replace(
-            self, splits=(*self.splits, ZoneSplit(name, size, below, above, excluded)), recorded=None
-        )
+        return replace(self, splits=(*self.splits, ZoneSplit(name, size, below, above, excluded)), recorded=None)
 
 
 def check_ram(ram: Iterable[Region], phys_bits: int, format_name: str) -> None:
@@ -120,7 +112,7 @@ def check_ram(ram: Iterable[Region], phys_bits: int, format_name: str) -> None:
     regions = list(ram)
     if not regions:
         raise VmlabError("ram: expected at least one Region of RAM, got none")
-    for low, high in zip(regions, regions[1:], strict=False):
+    for low, high in pairwise(regions):
         if low.end > high.start:
             raise VmlabError(
                 f"ram: regions overlap: {low.name} {group_hex(low.start)}..{group_hex(low.end)} and "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 
 from .units import VmlabError
 
@@ -19,7 +19,8 @@ class Region:
     def __post_init__(self) -> None:
         if self.start < 0 or self.size <= 0:
             raise VmlabError(
-                f"Region {self.name!r}: expected start >= 0 and size > 0, got start {self.start:#x} and size {self.size}"
+                f"Region {self.name!r}: expected start >= 0 and size > 0, "
+                f"got start {self.start:#x} and size {self.size}"
             )
 
     @property
@@ -36,9 +37,7 @@ class Config:
     `Config(struct_page_bytes=32)` changes one thing. Fields are named after the kernel's own.
     """
 
-    format: str | None = (
-        None  # page-table format: "x86-32", "x86-pae", "x86-64-4", "x86-64-5", "arm-short" ...
-    )
+    format: str | None = None  # page-table format: "x86-32", "x86-pae", "x86-64-4", "x86-64-5", "arm-short" ...
     page_offset: int | None = None  # first virtual address of the direct map (32-bit kernels)
     memory_model: str | None = None  # "FLATMEM", "SPARSEMEM" or "SPARSEMEM_VMEMMAP"
     struct_page_bytes: int | None = None  # sizeof(struct page)
@@ -54,9 +53,7 @@ class Config:
     fixmap_slots: int | None = None  # __end_of_fixed_addresses (x86-32: it moves the end of lowmem)
     fix_kmap_begin: int | None = None
     kaslr: bool | None = None  # CONFIG_RANDOMIZE_BASE
-    freed_late: tuple[tuple[str, int], ...] | None = (
-        None  # parts of the image given back during boot: (name, pages)
-    )
+    freed_late: tuple[tuple[str, int], ...] | None = None  # parts of the image given back during boot: (name, pages)
 
     def over(self, base: Config) -> Config:
         """This configuration with its unset fields taken from `base`."""

@@ -49,9 +49,7 @@ def memparse(text: str) -> int:
     """
     found = _SIZE.fullmatch(text.strip())
     if not found:
-        raise VmlabError(
-            f"{text!r} is not a size: expected a number with an optional K, M, G or T, such as 256M"
-        )
+        raise VmlabError(f"{text!r} is not a size: expected a number with an optional K, M, G or T, such as 256M")
     return int(found[1], 0) << _SUFFIX[found[2].lower()]
 
 

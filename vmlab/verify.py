@@ -41,10 +41,14 @@ class Score:
         else:
             self.mismatches.append(row)
 
+    def counts(self) -> str:
+        """Exact of total, and how many the inputs leave open."""
+        aside = f"   ({len(self.undecided)} not decided by the inputs)" if self.undecided else ""
+        return f"{self.name:<22} {self.exact:>6} of {self.total:<6}{aside}"
+
     def lines(self) -> Iterator[str]:
         """The field's line, then each mismatch with both values and each reason once."""
-        aside = f"   ({len(self.undecided)} not decided by the inputs)" if self.undecided else ""
-        yield f"    {self.name:<22} {self.exact:>5} of {self.total:<5}{'' if self.exact == self.total else '  WRONG'}{aside}"
+        yield f"    {self.counts()}" + ("" if self.exact == self.total else "   WRONG")
         for row in self.mismatches[:MOST_MISMATCHES]:
             yield f"        {row.what}: predicted {row.shown(row.predicted)}, the kernel said {row.shown(row.recorded)}"
         if len(self.mismatches) > MOST_MISMATCHES:
@@ -58,9 +62,7 @@ def verify(machine: Machine) -> list[Score]:
     """Compare one recorded machine with the model's boot of it, field by field."""
     recorded = machine.recorded
     if recorded is None:
-        raise VmlabError(
-            f"{machine.name}: nothing to compare with: only a machine as it was recorded can be verified"
-        )
+        raise VmlabError(f"{machine.name}: nothing to compare with: only a machine as it was recorded can be verified")
     kernel = boot(machine)
     scores = []
     for name, compare in FIELDS.items():
@@ -69,8 +71,9 @@ def verify(machine: Machine) -> list[Score]:
             for row in compare(machine, kernel, recorded):
                 score.add(row)
         except (KeyError, IndexError, TypeError, AttributeError, ValueError) as bad:
+            came = f"{type(bad).__name__}: {bad}"
             raise VmlabError(
-                f"{machine.name}: the record's answers for {name!r} are missing or damaged ({type(bad).__name__}: {bad})"
+                f"{machine.name}: the record's answers for {name!r} are missing or damaged ({came})"
             ) from bad
         scores.append(score)
     return scores
@@ -81,9 +84,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--verify", action="store_true", help="boot each and compare every predicted field with the record"
     )
-    parser.add_argument(
-        "--quiet", action="store_true", help="with --verify: one line a machine, and the mismatches"
-    )
+    parser.add_argument("--quiet", action="store_true", help="with --verify: one line a machine, and the mismatches")
     parser.add_argument(
         "machine", nargs="*", help="names, record files, or folders of records (default: all that ship)"
     )
@@ -97,9 +98,8 @@ def run(args: argparse.Namespace) -> int:
     for name in names:
         machine = load_machine(name)
         version = machine.recorded.kernel_version.split()[2] if machine.recorded else ""
-        print(
-            f"{machine.name:<32} {machine.arch:<6} {machine.config.format:<13} {human(machine.ram_bytes):>10}  {version}"
-        )
+        kind = f"{machine.arch:<6} {machine.config.format:<13}"
+        print(f"{machine.name:<32} {kind} {human(machine.ram_bytes):>10}  {version}")
     print(f"{len(names)} recorded machines; `vmlab machines --verify` compares the model with each")
     return 0
 
@@ -145,10 +145,7 @@ def _verify_all(names: list[str], quiet: bool) -> int:
 
 
 def _print_totals(totals: dict[str, Score], used: int, failed: int, unusable: int) -> None:
-    print(
-        f"\n{used} machines, {used - failed} of them without a mismatch"
-        + (f"; {unusable} records could not be used" if unusable else "")
-    )
+    aside = f"; {unusable} records could not be used" if unusable else ""
+    print(f"\n{used} machines, {used - failed} of them without a mismatch{aside}")
     for score in totals.values():
-        aside = f"   ({len(score.undecided)} not decided by the inputs)" if score.undecided else ""
-        print(f"    {score.name:<22} {score.exact:>6} of {score.total:<6}{aside}")
+        print(f"    {score.counts()}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from ..units import PAGE_SHIFT, VmlabError, align_up
 
@@ -43,7 +43,7 @@ class Arch:
     """The rules of one architecture. Frame numbers and bytes as named; `config` is complete."""
 
     name: str
-    defaults: Mapping[str, Config]  # page-table format -> the usual Debian 6.1 kernel's configuration
+    defaults: ClassVar[Mapping[str, Config]]  # page-table format -> the usual Debian 6.1 kernel's configuration
     default_format: str
     bits_per_long: int = 64
     random_bases: frozenset[str] = frozenset()  # layout constants that KASLR draws
@@ -137,9 +137,7 @@ class Arch:
         """Layout constants under the names records/SCHEMA.md gives them."""
         raise NotImplementedError
 
-    def placed_constants(
-        self, machine: Machine, memblock: Memblock, got: list[tuple[int, int, str]]
-    ) -> dict[str, int]:
+    def placed_constants(self, machine: Machine, memblock: Memblock, got: list[tuple[int, int, str]]) -> dict[str, int]:
         """Layout values that are addresses of boot allocations: `got` as BootAllocations keeps it."""
         return {}
 

@@ -47,9 +47,7 @@ class BootAllocations:
 
     mem_map: MemMap
     got: list[tuple[int, int, str]] = field(default_factory=list)
-    cma: list[tuple[int, int]] = field(
-        default_factory=list
-    )  # the area in use; a leaked first attempt is not here
+    cma: list[tuple[int, int]] = field(default_factory=list)  # the area in use; a leaked first attempt is not here
     initrd: tuple[int, int] = (0, 0)
     requests: list[Request] = field(default_factory=list)
 
@@ -61,9 +59,7 @@ class BootAllocations:
     def why(self, pfn: int, start: int) -> str:
         """What frame `pfn`, inside the reservation that begins at `start`, is used for."""
         callers = [caller for low, high, caller in self.got if low >> PAGE_SHIFT <= pfn < pfn_up(high)]
-        return (
-            purpose(callers[-1]) if callers else f"reserved by the boot loader or the firmware at {start:#x}"
-        )
+        return purpose(callers[-1]) if callers else f"reserved by the boot loader or the firmware at {start:#x}"
 
 
 def purpose(caller: str) -> str:
@@ -72,17 +68,13 @@ def purpose(caller: str) -> str:
     return PURPOSE.get(name, name)
 
 
-def replay(
-    machine: Machine, rows: Arch, bounds: Bounds, nodes: list[Node], memblock: Memblock
-) -> BootAllocations:
+def replay(machine: Machine, rows: Arch, bounds: Bounds, nodes: list[Node], memblock: Memblock) -> BootAllocations:
     """Run the machine's calls (its record's, or its architecture's usual ones) against `memblock`."""
     return _Replay(machine, rows, bounds, nodes, memblock).run()
 
 
 class _Replay:
-    def __init__(
-        self, machine: Machine, rows: Arch, bounds: Bounds, nodes: list[Node], memblock: Memblock
-    ) -> None:
+    def __init__(self, machine: Machine, rows: Arch, bounds: Bounds, nodes: list[Node], memblock: Memblock) -> None:
         self.machine, self.rows, self.bounds, self.memblock = machine, rows, bounds, memblock
         self.wanted = mem_map.requests(machine, rows, nodes, memblock)
         self.placed: list[tuple[Request, int]] = []
@@ -137,9 +129,7 @@ class _Replay:
                 f"record field memblock.events: more allocations of struct pages ({call.caller}) than nodes"
             )
         request = self.wanted.pop(0)
-        self.placed.append(
-            (request, self._make(request.call, call.caller or "mem_map", "the array of struct page"))
-        )
+        self.placed.append((request, self._make(request.call, call.caller or "mem_map", "the array of struct page")))
 
     def _make(self, call: BootCall, caller: str = "", why: str = "") -> int:
         start = self.memblock.alloc(
@@ -163,8 +153,6 @@ class _Replay:
         base = 0
         if call.of >= 0:
             if call.of >= len(self.got):
-                raise VmlabError(
-                    f"record field memblock.events: {call.caller} frees an allocation that was never made"
-                )
+                raise VmlabError(f"record field memblock.events: {call.caller} frees an allocation that was never made")
             base = self.got[call.of][0]
         self.memblock.free(base + call.start, base + call.end, purpose(call.caller), call.caller)

@@ -109,9 +109,7 @@ def _sections(machine: Machine, image: Image) -> tuple[Frames, Frames]:
             end = pfn_down(align_down(image.end, 2 * MiB))
             late.append((max(pfn_up(image.start), end - pages), end))
         else:
-            raise VmlabError(
-                f"config.freed_late: expected 'SMP alternatives' or 'decrypted memory', got {name!r}"
-            )
+            raise VmlabError(f"config.freed_late: expected 'SMP alternatives' or 'decrypted memory', got {name!r}")
     return early, late
 
 

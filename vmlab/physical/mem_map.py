@@ -56,9 +56,7 @@ class Request:
 class MemMap:
     """The array of struct page of a booted kernel. Addresses are plain ints, in bytes."""
 
-    def __init__(
-        self, model: str, struct_page_bytes: int, pieces: Iterable[Piece], allocations: list[tuple[int, int]]
-    ):
+    def __init__(self, model: str, struct_page_bytes: int, pieces: Iterable[Piece], allocations: list[tuple[int, int]]):
         self.model = model
         self.struct_page_bytes = struct_page_bytes
         self.pieces = tuple(sorted(pieces, key=lambda piece: piece.first_pfn))
@@ -112,11 +110,10 @@ class MemMap:
         for piece in self.pieces:
             offset = va - piece.va
             if 0 <= offset < (piece.end_pfn - piece.first_pfn) * self.struct_page_bytes:
-                if offset % self.struct_page_bytes:
-                    raise VmlabError(
-                        f"{group_hex(va)} is {offset % self.struct_page_bytes} bytes into a struct page: expected its first byte"
-                    )
-                return piece.first_pfn + offset // self.struct_page_bytes
+                index, inside = divmod(offset, self.struct_page_bytes)
+                if inside:
+                    raise VmlabError(f"{group_hex(va)} is {inside} bytes into a struct page: expected its first byte")
+                return piece.first_pfn + index
         raise VmlabError(f"{group_hex(va)} is not the address of a struct page of this machine")
 
     def pa_of_page(self, pfn: int) -> int:
@@ -200,9 +197,7 @@ def place(machine: Machine, rows: Arch, bounds: Bounds, placed: list[tuple[Reque
     return MemMap(machine.config.memory_model or "", size, pieces, allocations)
 
 
-def unused(
-    machine: Machine, mem_map: MemMap, memblock: Memblock, section_pages: int
-) -> list[tuple[int, int]]:
+def unused(machine: Machine, mem_map: MemMap, memblock: Memblock, section_pages: int) -> list[tuple[int, int]]:
     """Parts of the array that describe holes between banks, given back on ARM (mm/memblock.c:free_unused_memmap)."""
     block = 1 << (machine.config.pageblock_order or 0)
     sparse = machine.config.memory_model == "SPARSEMEM"

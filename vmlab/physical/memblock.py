@@ -220,10 +220,12 @@ class Memblock:
 
     @property
     def start_of_dram(self) -> int:
+        """First byte of the lowest bank."""
         return self.banks[0][0]
 
     @property
     def end_of_dram(self) -> int:
+        """One past the last byte of the highest bank."""
         return self.banks[-1][1]
 
     def _merge_banks(self) -> None:

@@ -54,6 +54,7 @@ class Zone:
 
     @property
     def populated(self) -> bool:
+        """Whether the zone has any RAM (populated_zone)."""
         return self.present_pages > 0
 
     def holds(self, pfn: int) -> bool:
@@ -82,9 +83,7 @@ class Zones:
             raise VmlabError(f"zone: expected one of {names}, got {key!r}")
         populated = [zone for zone in found if zone.populated] or found
         if len(populated) > 1:
-            raise VmlabError(
-                f"zone {key!r} exists on {len(populated)} nodes: ask one node, k.nodes[0].zones[{key!r}]"
-            )
+            raise VmlabError(f"zone {key!r} exists on {len(populated)} nodes: ask one node, k.nodes[0].zones[{key!r}]")
         return populated[0]
 
     def of(self, pfn: int) -> Zone | None:
@@ -104,6 +103,7 @@ class Node:
 
     @property
     def spanned_pages(self) -> int:
+        """Frames from the first to the last, holes included."""
         return self.end_pfn - self.start_pfn
 
 
@@ -124,16 +124,12 @@ class Limits:
             return False
         if self.names[index] == "Movable":
             index = self.movable_zone
-        return (
-            self.names[index] == "HighMem"
-            or (self.low[index] >= self.highmem_from
-            and self.low[index] < self.high[index])
+        return self.names[index] == "HighMem" or (
+            self.low[index] >= self.highmem_from and self.low[index] < self.high[index]
         )
 
 
-def limits(
-    names: tuple[str, ...], max_zone_pfns: dict[str, int], first_pfn: int, highmem_from: int | None
-) -> Limits:
+def limits(names: tuple[str, ...], max_zone_pfns: dict[str, int], first_pfn: int, highmem_from: int | None) -> Limits:
     """Lowest and highest possible frame of each zone type: each begins where the last one ended."""
     low, high = [], []
     start = first_pfn
@@ -153,9 +149,7 @@ def split(found: Limits, want: ZoneSplit, bits_per_long: int) -> None:
     donor = want.below or want.above
     if donor not in found.names or donor in ("Movable", "Device"):
         usable = [name for name in found.names if name not in ("Movable", "Device")]
-        raise VmlabError(
-            f"zone {want.name}: expected to be cut from one of {', '.join(usable)}, got {donor!r}"
-        )
+        raise VmlabError(f"zone {want.name}: expected to be cut from one of {', '.join(usable)}, got {donor!r}")
     if want.name in found.names:
         raise VmlabError(f"zone {want.name}: there is already a zone of that name; choose another")
     check_zone_count([*found.names, want.name], bits_per_long)
@@ -177,9 +171,7 @@ def split(found: Limits, want: ZoneSplit, bits_per_long: int) -> None:
     found.high.insert(place, high)
     if want.excluded:
         found.excluded.add(want.name)
-    populated = [
-        i for i, name in enumerate(found.names) if name != "Movable" and found.high[i] > found.low[i]
-    ]
+    populated = [i for i, name in enumerate(found.names) if name != "Movable" and found.high[i] > found.low[i]]
     found.movable_zone = max(i for i in populated if found.names[i] not in found.excluded)
 
 

@@ -35,9 +35,7 @@ def record_path(name: str) -> Path:
         return path
     close = [known for known in machines() if name and name.split("-")[0] in known]
     hint = f"; did you mean {', '.join(close[:3])}?" if close else ""
-    raise VmlabError(
-        f"no machine and no record file is called {name!r}: vmlab.machines() lists the names{hint}"
-    )
+    raise VmlabError(f"no machine and no record file is called {name!r}: vmlab.machines() lists the names{hint}")
 
 
 def load_machine(name: str) -> Machine:

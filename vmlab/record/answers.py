@@ -18,6 +18,7 @@ class Recorded:
 
     @property
     def name(self) -> str:
+        """The record's name."""
         return str(self.data.get("name"))
 
     @property

@@ -51,9 +51,7 @@ def boot_calls(data: dict[str, Any], initrd_bytes: int) -> tuple[BootCall, ...] 
             caller = event.text("caller")
             if pending is None and UNLOGGED in caller:
                 start, end = event.span()
-                pending = _unlogged(
-                    data, end - start, sum(call.caller == "alloc_node_data" for call in calls)
-                )
+                pending = _unlogged(data, end - start, sum(call.caller == "alloc_node_data" for call in calls))
             if pending is None:
                 calls.append(BootCall("reserve", caller, *event.span()))
                 continue
@@ -71,16 +69,16 @@ def _alloc(event: Fields, initrd_pages: int) -> BootCall:
     role = "mem_map" if _is_mem_map(caller, event.text("fn")) else ""
     if caller.startswith("early_init_dt_alloc_reserved_memory_arch"):
         role = "dt cma"  # every recorded device tree's pool is a reusable shared-dma-pool, that is, CMA
-    elif initrd_pages and caller.startswith("setup_arch") and event.int("size") == initrd_pages * PAGE_SIZE:
+    elif initrd_pages and caller.startswith("setup_arch") and event.integer("size") == initrd_pages * PAGE_SIZE:
         role = "initrd"  # relocate_initrd is inlined in setup_arch
     return BootCall(
         "alloc",
         caller,
-        size=event.int("size"),
-        align=event.int("align") or 1,
+        size=event.integer("size"),
+        align=event.integer("align") or 1,
         nid=_node(event),
-        min_addr=event.int("from"),
-        max_addr=event.int("max_addr"),
+        min_addr=event.integer("from"),
+        max_addr=event.integer("max_addr"),
         exact_nid=exact,
         phys=event.text("fn").startswith("memblock_phys"),
         role=role,
@@ -103,7 +101,7 @@ def _unlogged(data: dict[str, Any], size: int, nodes_done: int) -> BootCall:
     NODE_DATA is given back its request (arch/x86/mm/numa.c:alloc_node_data); CMA is the model's own.
     """
     kernel = Fields(data.get("kernel"), "kernel")
-    node_data = kernel.fields("sizeof").int("pglist_data", 0)
+    node_data = kernel.fields("sizeof").integer("pglist_data", 0)
     is_numa = kernel.fields("config").text("CONFIG_NUMA", "n") == "y"
     if is_numa and size in (align_up(node_data, 64), align_up(node_data, PAGE_SIZE)):
         return BootCall("alloc", "alloc_node_data", size=size, align=64, nid=nodes_done, phys=True)
@@ -112,7 +110,7 @@ def _unlogged(data: dict[str, Any], size: int, nodes_done: int) -> BootCall:
 
 def _node(event: Fields) -> int:
     """The node asked for; -1 is any."""
-    return -1 if event.data.get("nid", -1) == -1 else event.int("nid")
+    return -1 if event.data.get("nid", -1) == -1 else event.integer("nid")
 
 
 def _free(event: Fields, got: list[tuple[int, int]]) -> BootCall:

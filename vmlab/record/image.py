@@ -14,30 +14,28 @@ def image_of(data: dict[str, Any]) -> Image:
     """The image's extents, physical bytes."""
     symbols = Fields(data.get("symbols"), "symbols")
     stext = symbols.fields("_stext")
-    slide = stext.int("va") - stext.int("pa")
+    slide = stext.integer("va") - stext.integer("pa")
 
     def by_va(name: str) -> int:
         """Physical address; by the virtual one, because init memory is unmapped once it is freed."""
-        return symbols.fields(name).int("va") - slide
+        return symbols.fields(name).integer("va") - slide
 
     initrd_start, initrd_end = _initrd(data)
     return Image(
-        start=stext.int("pa"),
+        start=stext.integer("pa"),
         end=by_va("_end"),
         init_start=by_va("__init_begin"),
         init_end=by_va("__init_end"),
         initrd_start=initrd_start,
         initrd_end=initrd_end,
-        text_va=stext.int("va") if stext.int("va") >> 32 else 0,
+        text_va=stext.integer("va") if stext.integer("va") >> 32 else 0,
         gaps=_gaps(data),
     )
 
 
 def _gaps(data: dict[str, Any]) -> tuple[tuple[int, int], ...]:
     """Whole pages between text and rodata and between rodata and data, where /proc/iomem shows all three."""
-    at = {
-        row.text("name"): row.span() for row in Fields(data, "record").each("iomem") if row.int("depth") == 1
-    }
+    at = {row.text("name"): row.span() for row in Fields(data, "record").each("iomem") if row.integer("depth") == 1}
     names = ("Kernel code", "Kernel rodata", "Kernel data")
     if not all(name in at for name in names):
         return ()
@@ -61,7 +59,7 @@ def _initrd(data: dict[str, Any]) -> tuple[int, int]:
 
 def _span_in_log(data: dict[str, Any], words: str) -> tuple[int, int]:
     """The half-open byte range after `words` in the boot log's notes, or nothing."""
-    for note in Fields(data.get("dmesg"), "dmesg").list("notes", []):
+    for note in Fields(data.get("dmesg"), "dmesg").items("notes", []):
         found = re.match(re.escape(words) + r"0x([0-9a-f]{1,16})-0x([0-9a-f]{1,16})\]", str(note))
         if found:
             return int(found[1], 16), int(found[2], 16) + 1

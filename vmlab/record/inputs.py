@@ -24,7 +24,8 @@ def machine_from(data: dict[str, Any], recorded: Recorded) -> Machine:
     """Build the machine; a field that is missing or cannot be is an error that names it."""
     if data.get("kind") != "qemu":
         raise VmlabError(
-            f"record field kind: expected 'qemu', got {data.get('kind')!r}: a record of a running host has no boot log to predict from"
+            f"record field kind: expected 'qemu', got {data.get('kind')!r}: "
+            "a record of a running host has no boot log to predict from"
         )
     hardware, kernel = Fields(data.get("machine"), "machine"), Fields(data.get("kernel"), "kernel")
     name = hardware.text("arch")
@@ -42,7 +43,7 @@ def machine_from(data: dict[str, Any], recorded: Recorded) -> Machine:
         reserved=tuple(reserved_before(data)),
         image=image_of(data),
         boot_calls=calls,
-        cpus=_online_cpus(cmdline, hardware.int("smp", 1)),
+        cpus=_online_cpus(cmdline, hardware.integer("smp", 1)),
         final_reserved=None if calls else _final_reserved(data),
         min_free_kbytes=_word(cmdline, "sysctl.vm.min_free_kbytes"),
         recorded=recorded,
@@ -76,7 +77,7 @@ def _config(data: dict[str, Any], hardware: Fields, kernel: Fields) -> Config:
         format=format_name,
         page_offset=options.number("CONFIG_PAGE_OFFSET", 0) or None,
         memory_model=_memory_model(on),
-        struct_page_bytes=kernel.fields("sizeof").int("page"),
+        struct_page_bytes=kernel.fields("sizeof").integer("page"),
         highmem="ZONE_HIGHMEM" in zones,
         zone_dma="ZONE_DMA" in zones,
         zone_dma32="ZONE_DMA32" in zones,
@@ -86,8 +87,8 @@ def _config(data: dict[str, Any], hardware: Fields, kernel: Fields) -> Config:
         transparent_hugepage="CONFIG_TRANSPARENT_HUGEPAGE" in on,
         cma_bytes=options.number("CONFIG_CMA_SIZE_MBYTES", 0) << 20 if has_cma else 0,
         nr_cpus=nr_cpus,
-        fixmap_slots=fixed.int("__end_of_fixed_addresses", 0),
-        fix_kmap_begin=fixed.int("FIX_KMAP_BEGIN", 0),
+        fixmap_slots=fixed.integer("__end_of_fixed_addresses", 0),
+        fix_kmap_begin=fixed.integer("FIX_KMAP_BEGIN", 0),
         kaslr="CONFIG_RANDOMIZE_BASE" in on,
         freed_late=() if nr_cpus == 1 else None,  # a kernel built for one CPU has no SMP alternatives
     )

@@ -15,7 +15,7 @@ def ram_of(data: dict[str, Any], hardware: Fields) -> list[Region]:
     entries = firmware.each("e820_user") or firmware.each("e820")
     spans = [entry.span() for entry in entries if entry.text("type") == "usable"]
     if not entries:
-        spans = _device_tree(firmware, hardware.int("ram_bytes"))
+        spans = _device_tree(firmware, hardware.integer("ram_bytes"))
     if not spans:
         raise VmlabError("record field firmware: expected e820 entries or device-tree memory, got none")
     borders = _node_borders(hardware.ints("numa"), spans[0][0], is_pc=bool(entries))
@@ -37,7 +37,8 @@ def _device_tree(firmware: Fields, ram_bytes: int) -> list[tuple[int, int]]:
                 break
         else:
             raise VmlabError(
-                f"record field firmware.devicetree_memory.{path}: expected addresses and sizes within {ram_bytes} bytes of RAM"
+                f"record field firmware.devicetree_memory.{path}: "
+                f"expected addresses and sizes within {ram_bytes} bytes of RAM"
             )
     return sorted(spans)
 

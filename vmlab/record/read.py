@@ -38,9 +38,7 @@ def _unpack(path: Path) -> bytes:
         with gzip.open(path) as file:
             raw = file.read(MAX_BYTES + 1)
     except (EOFError, gzip.BadGzipFile, zlib.error) as bad:
-        raise VmlabError(
-            f"{path.name}: the file is cut short or damaged ({bad}): copy or record it again"
-        ) from None
+        raise VmlabError(f"{path.name}: the file is cut short or damaged ({bad}): copy or record it again") from None
     except OSError as bad:
         raise VmlabError(f"{path}: cannot be read: {bad.strerror}") from None
     if len(raw) > MAX_BYTES:
@@ -65,7 +63,7 @@ class Fields:
             raise VmlabError(f"record field {self.path}.{name}: expected {_NAMES[kind]}, got {came}")
         return value
 
-    def int(self, name: str, default: int | None = None) -> int:
+    def integer(self, name: str, default: int | None = None) -> int:
         """A non-negative integer below 2**64."""
         value = self._get(name, int, default)
         if not 0 <= value < 1 << 64:
@@ -73,9 +71,11 @@ class Fields:
         return value
 
     def text(self, name: str, default: str | None = None) -> str:
+        """A text."""
         return self._get(name, str, default)
 
-    def list(self, name: str, default: list[Any] | None = None) -> list[Any]:
+    def items(self, name: str, default: list[Any] | None = None) -> list[Any]:
+        """A list."""
         return self._get(name, list, default)
 
     def ints(self, name: str) -> list[int]:
@@ -85,17 +85,15 @@ class Fields:
             {str(i): item for i, item in enumerate(items if isinstance(items, list) else [items])},
             f"{self.path}.{name}",
         )
-        return [rows.int(key) for key in rows.data]
+        return [rows.integer(key) for key in rows.data]
 
     def number(self, name: str, default: int) -> int:
-        """An integer written as text, decimal or with 0x, as CONFIG_ options are; `default` where there is none."""
+        """An integer written as text, decimal or with 0x; `default` where there is none."""
         text = self.text(name, str(default))
         try:
             return int(text, 0)
         except ValueError:
-            raise VmlabError(
-                f"record field {self.path}.{name}: expected a number, got {text[:40]!r}"
-            ) from None
+            raise VmlabError(f"record field {self.path}.{name}: expected a number, got {text[:40]!r}") from None
 
     def hex_bytes(self, name: str) -> bytes:
         """Bytes written as hexadecimal digits."""
@@ -113,11 +111,11 @@ class Fields:
 
     def each(self, name: str) -> list[Fields]:
         """The objects of the list under `name`; an absent list is empty."""
-        return [Fields(item, f"{self.path}.{name}[{i}]") for i, item in enumerate(self.list(name, []))]
+        return [Fields(item, f"{self.path}.{name}[{i}]") for i, item in enumerate(self.items(name, []))]
 
     def span(self) -> tuple[int, int]:
         """`start` and `end` of a half-open range."""
-        start, end = self.int("start"), self.int("end")
+        start, end = self.integer("start"), self.integer("end")
         if end < start:
             raise VmlabError(f"record field {self.path}: expected start <= end, got {start:#x} and {end:#x}")
         return start, end

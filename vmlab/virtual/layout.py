@@ -14,7 +14,7 @@ Got = list[tuple[int, int, str]]  # boot allocations: (start, end, caller)
 
 @dataclass(frozen=True, slots=True)
 class Classified:
-    """What an address is: its area, whether it is logical (constant offset), its physical address if a rule gives one."""
+    """What an address is: its area, whether it is logical (at a constant offset), and where that leads."""
 
     va: int
     area: Area
@@ -71,5 +71,6 @@ class Layout:
             return va
         top = area.end - self.page_offset + self.phys_offset
         raise VmlabError(
-            f"physical {group_hex(pa)} is not in the direct map, which ends at {group_hex(top)}: map it first (kmap, ioremap)"
+            f"physical {group_hex(pa)} is not in the direct map, which ends at {group_hex(top)}: "
+            "map it first (kmap, ioremap)"
         )

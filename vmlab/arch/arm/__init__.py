@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from ...parts import BootCall, Config
 from ...units import PAGE_SHIFT, PAGE_SIZE, GiB, MiB, align_down, align_up, memory_at
@@ -45,7 +45,7 @@ class Arm(Arch):
     name = "arm"
     bits_per_long = 32
     default_format = "arm-short"
-    defaults = {
+    defaults: ClassVar = {
         "arm-short": _ARMMP,
         "arm-lpae": replace(_ARMMP, format="arm-lpae", pageblock_order=9, transparent_hugepage=True),
     }
@@ -65,9 +65,7 @@ class Arm(Arch):
         # last page below the limit is lost: 3 GiB at 1 GiB ends at 0xffff_f000
         top = align_down((1 << self.phys_bits(machine.config)) - 1, PAGE_SIZE)
         banks = [(bank.start, bank.end) for bank in machine.ram]
-        asked = [
-            memory_at(word.partition("=")[2]) for word in machine.cmdline.split() if word.startswith("mem=")
-        ]
+        asked = [memory_at(word.partition("=")[2]) for word in machine.cmdline.split() if word.startswith("mem=")]
         if asked:  # setup.c:early_mem: the first mem= throws the firmware's map away
             default = machine.ram[0].start
             banks = [(default if start is None else start, size) for size, start in asked]
@@ -103,9 +101,7 @@ class Arm(Arch):
                 unaligned = lowmem_limit
         early_limit = align_down(unaligned or lowmem_limit, PMD_SIZE)
         if not machine.config.highmem and memblock.end_of_dram > lowmem_limit:
-            memblock.remove(
-                early_limit, memblock.end_of_dram, "RAM above lowmem, ignored without CONFIG_HIGHMEM"
-            )
+            memblock.remove(early_limit, memblock.end_of_dram, "RAM above lowmem, ignored without CONFIG_HIGHMEM")
             lowmem_limit = min(lowmem_limit, memblock.end_of_dram)
         return Bounds(
             min_pfn=-(-memblock.start_of_dram >> PAGE_SHIFT),
@@ -157,9 +153,7 @@ class Arm(Arch):
     def constants(self, machine: Machine, bounds: Bounds) -> dict[str, int]:
         return layout.constants(machine, bounds, self.phys_offset(machine))
 
-    def placed_constants(
-        self, machine: Machine, memblock: Memblock, got: list[tuple[int, int, str]]
-    ) -> dict[str, int]:
+    def placed_constants(self, machine: Machine, memblock: Memblock, got: list[tuple[int, int, str]]) -> dict[str, int]:
         """paging_init ends with the page tables of kmap and of the fixmap and with the zero page, one page each."""
         pages = []
         for start, end, caller in got:

@@ -36,9 +36,7 @@ def calls(machine: Machine) -> tuple[BootCall, ...]:
     """The sequence: image and initrd, CMA, paging_init, mem_map, device tree, per-CPU memory, log, hashes."""
     start = machine.ram[0].start
     image = machine.image
-    text = (
-        (image.start, image.end) if image else (start + 3 * MiB, start + 3 * MiB + 20_000_000 // 4096 * 4096)
-    )
+    text = (image.start, image.end) if image else (start + 3 * MiB, start + 3 * MiB + 20_000_000 // 4096 * 4096)
     rows = [
         BootCall("reserve", "arm_memblock_init", start=text[0], end=text[1]),
         BootCall("reserve", "arm_mm_memblock_reserve", start=start + 0x20_4000, end=start + 0x20_8000),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from ...parts import BootCall, Config
 from ...units import PAGE_SHIFT, PAGE_SIZE, GiB, MiB, align_down, align_up
@@ -43,7 +43,7 @@ class Arm64(Arch):
     name = "arm64"
     random_bases = frozenset({"dram_base", "memstart_addr", "high_memory"})
     default_format = "arm64-4k-48"
-    defaults = {"arm64-4k-48": replace(_ARM64)}
+    defaults: ClassVar = {"arm64-4k-48": replace(_ARM64)}
     frees_whole_initrd = False  # free_reserved_area rounds the end down to a page
     zone_dma_bits = 32  # no limits in the device trees of the recorded machines
 

@@ -22,9 +22,7 @@ def calls(machine: Machine) -> tuple[BootCall, ...]:
     text = (image.start, image.end) if image else (start + 0x21_0000, start + 34 * MiB)
     rows = [BootCall("reserve", "arm64_memblock_init", start=text[0], end=text[1])]
     if image and image.initrd_end:
-        rows.append(
-            BootCall("reserve", "arm64_memblock_init", start=image.initrd_start, end=image.initrd_end)
-        )
+        rows.append(BootCall("reserve", "arm64_memblock_init", start=image.initrd_start, end=image.initrd_end))
     # page after page downwards is the same place as one block of as many pages
     tables = _tables(machine) * PAGE_SIZE
     rows.append(BootCall("alloc", "early_pgtable_alloc", size=tables, align=PAGE_SIZE, phys=True))
@@ -42,7 +40,5 @@ def _tables(machine: Machine) -> int:
     if machine.parameter("rodata") in ("off", "on"):
         per_bank = [align_up(region.size, GiB) // GiB for region in machine.ram]
     else:
-        per_bank = [
-            align_up(region.size, 2 * MiB) // (2 * MiB) + region.size // GiB for region in machine.ram
-        ]
+        per_bank = [align_up(region.size, 2 * MiB) // (2 * MiB) + region.size // GiB for region in machine.ram]
     return sum(per_bank) + 8

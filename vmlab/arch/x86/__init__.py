@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from ...parts import BootCall, Config
 from ...units import PAGE_SHIFT, PAGE_SIZE, GiB, KiB, MiB, pfn_down, pfn_up
@@ -76,9 +76,7 @@ class X86(Arch):
             banks += [(low, high, region.node) for low, high in (below, above) if low < high]
         return self._untrimmed_low(machine, banks)
 
-    def _untrimmed_low(
-        self, machine: Machine, banks: list[tuple[int, int, int]]
-    ) -> list[tuple[int, int, int]]:
+    def _untrimmed_low(self, machine: Machine, banks: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
         """memblock.memory keeps the first bank's odd end (0x9fc00): only whole frames are used later."""
         first = machine.ram[0]
         if banks and first.end < BIOS_START and banks[0][1] != first.end:
@@ -101,7 +99,7 @@ class I386(X86):
     name = "i386"
     bits_per_long = 32
     default_format = "x86-32"
-    defaults = {
+    defaults: ClassVar = {
         "x86-32": _I386,
         "x86-pae": replace(_I386, format="x86-pae", pageblock_order=9),
     }
@@ -156,19 +154,11 @@ class I386(X86):
     def constants(self, machine: Machine, bounds: Bounds) -> dict[str, int]:
         return layout32.constants(machine, bounds)
 
-    def placed_constants(
-        self, machine: Machine, memblock: Memblock, got: list[tuple[int, int, str]]
-    ) -> dict[str, int]:
+    def placed_constants(self, machine: Machine, memblock: Memblock, got: list[tuple[int, int, str]]) -> dict[str, int]:
         brk = [
-            call
-            for call in machine.boot_calls or ()
-            if call.op == "reserve" and call.caller.startswith("setup_arch")
+            call for call in machine.boot_calls or () if call.op == "reserve" and call.caller.startswith("setup_arch")
         ]
-        place = (
-            layout32.pkmap_page_table(machine, memblock, brk[0].end)
-            if brk and machine.config.highmem
-            else None
-        )
+        place = layout32.pkmap_page_table(machine, memblock, brk[0].end) if brk and machine.config.highmem else None
         return {} if place is None else {"pkmap_page_table": self.page_offset(machine) + place}
 
     def areas(self, machine: Machine, bounds: Bounds) -> list[Area]:
@@ -182,7 +172,7 @@ class Amd64(X86):
     frees_section_gaps = True  # mm/init_64.c:mark_rodata_ro
     random_bases = frozenset({"page_offset", "high_memory", "vmalloc_base", "vmemmap_base"})
     default_format = "x86-64-4"
-    defaults = {
+    defaults: ClassVar = {
         "x86-64-4": _AMD64,
         "x86-64-5": replace(_AMD64, format="x86-64-5", page_offset=layout64.PAGE_OFFSET_L5),
     }

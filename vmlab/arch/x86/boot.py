@@ -24,9 +24,7 @@ def calls(machine: Machine) -> tuple[BootCall, ...]:
         BootCall("reserve", "early_reserve_memory", start=text[0], end=text[1]),
     ]
     if image and image.initrd_end:
-        rows.append(
-            BootCall("reserve", "early_reserve_initrd", start=image.initrd_start, end=image.initrd_end)
-        )
+        rows.append(BootCall("reserve", "early_reserve_initrd", start=image.initrd_start, end=image.initrd_end))
     log_bytes = machine.size_parameter("log_buf_len")
     if log_bytes:
         records = log_bytes // 32

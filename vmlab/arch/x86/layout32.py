@@ -120,9 +120,7 @@ def areas(machine: Machine, bounds: Bounds) -> list[Area]:
             "lowmem at a constant offset, kernel image included",
         ),
         Area("vmalloc", start, at["vmalloc_end"], "vmalloc, ioremap, modules: through page tables"),
-        Area(
-            "LDT", at["ldt"], at["cpu_entry_area"], "a process's own segment table, for page-table isolation"
-        ),
+        Area("LDT", at["ldt"], at["cpu_entry_area"], "a process's own segment table, for page-table isolation"),
         Area(
             "cpu entry area",
             at["cpu_entry_area"],
