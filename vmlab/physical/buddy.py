@@ -71,7 +71,7 @@ class FreeArea:
 
 
 class Buddy:
-    """Free frames of every zone. `frames`: half-open ranges of frame numbers; `max_order`: number of lists."""
+    """Free frames of every zone: `frames` are half-open ranges of frame numbers, `max_order` counts lists."""
 
     def __init__(self, zones: Iterable[Zone], frames: Iterable[tuple[int, int]], max_order: int) -> None:
         self.max_order = max_order
@@ -143,7 +143,7 @@ class Buddy:
         return None
 
     def alloc(self, zone: Zone, order: int = 0) -> int | None:
-        """Hand out 2**order frames of `zone`: the first frame's number, or None if no block is large enough."""
+        """Hand out 2**order frames of `zone`: the first one's number, or None if no block is large enough."""
         self._check_order(order)
         area = self._area(zone)
         for current in range(order, self.max_order):
@@ -158,7 +158,7 @@ class Buddy:
         return None
 
     def free(self, pfn: int, order: int = 0) -> None:
-        """Take back a block that `alloc` handed out, and merge it with its buddies as far as they are free."""
+        """Take back a block that `alloc` handed out, and merge it with its buddies while they are free."""
         self._check_free(pfn, order)
         area = self._holding(pfn)
         if area is None:
@@ -190,9 +190,8 @@ class Buddy:
 
     def _check_order(self, order: int) -> None:
         if not 0 <= order < self.max_order:
-            raise BadOrder(
-                f"order {order}: expected 0 to {self.max_order - 1}, so at most {1 << (self.max_order - 1)} frames at once"
-            )
+            top = self.max_order - 1
+            raise BadOrder(f"order {order}: expected 0 to {top}, so at most {1 << top} frames at once")
 
     def _area(self, zone: Zone) -> FreeArea:
         found = self._names.get((zone.node, zone.name))
