@@ -1,0 +1,1 @@
+"""The question bank: one file per lesson."""

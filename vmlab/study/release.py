@@ -1,0 +1,88 @@
+"""`vmlab release`: build what learners open from `lessons/`, the one source of it.
+
+`lessons/NN-topic.py` (py:percent) becomes `notebooks/NN-topic.ipynb`: outputs empty, cell ids fixed, the
+same bytes however often it is built. `--check` builds nothing and says which files differ.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from ..units import VmlabError
+
+LESSON = re.compile(r"\d\d-[a-z0-9_-]+\.py")
+KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `vmlab release`."""
+    parser.add_argument("--check", action="store_true", help="build nothing; fail if a built file is out of date")
+    parser.add_argument("--root", type=Path, help="the folder that has lessons/ in it (default: found)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Build everything, or compare; returns 1 if `--check` finds a difference."""
+    root = project(args.root)
+    wanted = built(root)
+    stale = [path for path, content in wanted.items() if _read(path) != content]
+    left = [path for path in sorted((root / "notebooks").glob("*.ipynb")) if path not in wanted]
+    for path in stale:
+        if not args.check:
+            write(path, wanted[path])
+        print(f"{'differs' if args.check else 'built'}: {path.relative_to(root)}")
+    for path in left:
+        print(f"has no lesson: {path.relative_to(root)}; remove it, or add lessons/{path.stem}.py")
+    if args.check and (stale or left):
+        print("Run `vmlab release` and commit what it writes.")
+        return 1
+    print(f"{len(wanted)} notebooks are up to date.")
+    return 0
+
+
+def project(root: Path | None) -> Path:
+    """The folder with `lessons/`: the one given, the checkout this package is in, or where we stand."""
+    for folder in [root] if root else [Path(__file__).resolve().parents[2], Path.cwd()]:
+        if (folder / "lessons").is_dir():
+            return folder
+    raise VmlabError("there is no lessons/ here: run in a copy of the repository, or name one with --root")
+
+
+def built(root: Path) -> dict[Path, bytes]:
+    """Every file that `lessons/` leads to, with its content."""
+    sources = [path for path in sorted((root / "lessons").glob("*.py")) if LESSON.fullmatch(path.name)]
+    return {root / "notebooks" / f"{source.stem}.ipynb": notebook(source) for source in sources}
+
+
+def notebook(source: Path) -> bytes:
+    """One lesson as a notebook: the file's exact bytes."""
+    import jupytext
+    import nbformat
+
+    cells = jupytext.reads(source.read_text(encoding="utf-8"), fmt="py:percent").cells
+    for number, cell in enumerate(cells, 1):
+        cell["id"] = f"{source.stem[:48]}-{number:02}"
+        cell["metadata"] = {}
+        if cell["cell_type"] == "code":
+            cell["outputs"], cell["execution_count"] = [], None
+    metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
+    made = nbformat.v4.new_notebook(cells=cells, metadata=metadata, nbformat_minor=5)
+    nbformat.validate(made)
+    return (nbformat.writes(made, version=nbformat.NO_CONVERT).rstrip("\n") + "\n").encode()
+
+
+def write(path: Path, content: bytes) -> None:
+    """To a temporary name first, so that a build that stops halfway leaves the old file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+    Path(name).chmod(0o644)
+    Path(name).replace(path)
+
+
+def _read(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
