@@ -8,6 +8,7 @@ from __future__ import annotations
 from .kernel import Kernel, boot
 from .machine import Machine
 from .parts import BootCall, Config, Image, Region
+from .physical.page_list import PageList
 from .record import load_machine, machines
 from .units import GiB, KiB, MiB, TiB, VmlabError
 
@@ -20,6 +21,7 @@ __all__ = [
     "KiB",
     "Machine",
     "MiB",
+    "PageList",
     "Region",
     "TiB",
     "VmlabError",

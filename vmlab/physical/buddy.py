@@ -59,6 +59,20 @@ class FreeArea:
             return True
         return False
 
+    def within(self, start: int, end: int) -> list[tuple[int, int]]:
+        """(first frame, order) of every free block that has a frame in `start`..`end`."""
+        found = [
+            (first, order)
+            for order, free in enumerate(self.blocks)
+            for first in free
+            if first < end and first + (1 << order) > start
+        ]
+        top = len(self.blocks) - 1
+        for low, high in self.untouched:
+            firsts = range(max(low, start & -(1 << top)), min(high, end), 1 << top)
+            found += [(first, top) for first in firsts]
+        return found
+
     def pop(self, order: int) -> int | None:
         """Take the head of one free list; untouched blocks stand behind the others, lowest first."""
         if self.blocks[order]:
@@ -156,6 +170,27 @@ class Buddy:
             self.allocated[first] = order
             return first
         return None
+
+    def take(self, zone: Zone, start: int, end: int) -> list[tuple[int, int]]:
+        """Hand out every free frame of `start`..`end`, splitting blocks at the ends, as alloc_contig_range does.
+
+        Returns (first frame, order) of each block taken; give each back with `free`.
+        """
+        area = self._area(zone)
+        todo, taken = area.within(start, end), []
+        for first, order in todo:
+            area.remove(first, order)
+        while todo:
+            first, order = todo.pop()
+            size = 1 << order
+            if start <= first and first + size <= end:
+                self.allocated[first] = order
+                taken.append((first, order))
+            elif first >= end or first + size <= start:
+                area.blocks[order][first] = None
+            else:
+                todo += [(first, order - 1), (first + size // 2, order - 1)]
+        return sorted(taken)
 
     def free(self, pfn: int, order: int = 0) -> None:
         """Take back a block that `alloc` handed out, and merge it with its buddies while they are free."""

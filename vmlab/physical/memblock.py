@@ -75,6 +75,11 @@ class Ranges:
         if start < end:
             yield start, end
 
+    def shared(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """The stretches of `start`..`end` that are included, ascending."""
+        for index in range(bisect_right(self.ends, start), bisect_left(self.starts, end)):
+            yield max(start, self.starts[index]), min(end, self.ends[index])
+
     def holds(self, value: int) -> bool:
         """Whether `value` is included."""
         index = bisect_right(self.starts, value) - 1
