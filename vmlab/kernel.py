@@ -18,6 +18,7 @@ from .physical.boot_calls import BootAllocations, replay
 from .physical.buddy import Buddy
 from .physical.mem_map import MemMap
 from .physical.memblock import Memblock
+from .physical.zonelist import NoPage, Page, PageAllocator
 from .physical.zones import Node, Zones
 from .units import PAGE_SHIFT, VmlabError, group_hex, pfn_up
 from .virtual.layout import Layout
@@ -35,6 +36,7 @@ class Kernel:
     mem_map: MemMap
     layout: Layout
     buddy: Buddy
+    page_allocator: PageAllocator
     min_free_kbytes: int
 
     @property
@@ -57,6 +59,20 @@ class Kernel:
     def phys_to_virt(self, pa: int) -> int:
         """The kernel's __va: refuses a physical address that the direct map does not reach."""
         return self.layout.phys_to_virt(pa)
+
+    def alloc_pages(
+        self, order: int = 0, gfp: str | int = "GFP_KERNEL", node: int | None = None
+    ) -> Page | NoPage:
+        """2**order frames, as far as gfp and the watermarks allow; NoPage, which is false, says why not."""
+        return self.page_allocator.alloc(order, gfp, node)
+
+    def free_pages(self, page: Page | NoPage | int, order: int | None = None) -> None:
+        """Give back what alloc_pages returned: the page, or its frame number and order."""
+        if isinstance(page, NoPage):
+            raise VmlabError("free_pages: expected a page, got a failed allocation: test `if page:` first")
+        if isinstance(page, Page):
+            order = page.order if order is None else order
+        self.buddy.free(int(page), order or 0)
 
     def may_write(self, pfn: int) -> tuple[bool, str]:
         """Whether frame `pfn` of the freshly booted machine may be written to at will, and why."""
@@ -87,6 +103,7 @@ def boot(machine: Machine) -> Kernel:
     free = managed.hand_over(machine, rows, bounds, memblock, allocations.mem_map)
     min_free_kbytes, owned = managed.settle(machine, rows, nodes, free, allocations)
     everything = [zone for node in nodes for zone in node.zones]
+    buddy = Buddy(everything, owned, machine.config.max_order or 11)
     return Kernel(
         machine=machine,
         bounds=bounds,
@@ -95,7 +112,8 @@ def boot(machine: Machine) -> Kernel:
         allocations=allocations,
         mem_map=allocations.mem_map,
         layout=Layout(machine, rows, bounds, memblock, allocations.got),
-        buddy=Buddy(everything, owned, machine.config.max_order or 11),
+        buddy=buddy,
+        page_allocator=PageAllocator(nodes, buddy, allocations.cma_frames),
         min_free_kbytes=min_free_kbytes,
     )
 

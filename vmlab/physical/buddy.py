@@ -158,7 +158,7 @@ class Buddy:
 
     def alloc(self, zone: Zone, order: int = 0) -> int | None:
         """Hand out 2**order frames of `zone`: the first one's number, or None if no block is large enough."""
-        self._check_order(order)
+        self.check_order(order)
         area = self._area(zone)
         for current in range(order, self.max_order):
             first = area.pop(current)
@@ -209,7 +209,7 @@ class Buddy:
 
     def _check_free(self, pfn: int, order: int) -> None:
         """Refuse, and say what is wrong, before anything changes."""
-        self._check_order(order)
+        self.check_order(order)
         if self.allocated.get(pfn) == order:
             return
         what = f"free of pfn {pfn:#x}, order {order}"
@@ -223,7 +223,8 @@ class Buddy:
             raise BadFree(f"{what}: it belongs to the block at {used[0]:#x} of order {used[1]}; free that")
         raise BadFree(f"{what}: alloc never handed it out; it was taken at boot, or is no RAM")
 
-    def _check_order(self, order: int) -> None:
+    def check_order(self, order: int) -> None:
+        """Refuse an order that no free list has."""
         if not 0 <= order < self.max_order:
             top = self.max_order - 1
             raise BadOrder(f"order {order}: expected 0 to {top}, so at most {1 << top} frames at once")

@@ -1,0 +1,193 @@
+"""Which zones a request may try, in which order, and when a zone says no.
+
+The zonelist of a node holds all its populated zones from the highest down, then those of other nodes,
+nearest first. A request starts at the highest zone that its gfp flags allow, never goes up, and takes the first
+zone that stays above its watermark (Linux 6.1, mm/page_alloc.c: build_zonelists, get_page_from_freelist,
+__zone_watermark_ok). A zone added to be somebody's own is in no list.
+
+Left out: reclaim and compaction (what would wait for them fails), per-CPU lists, cpusets, the highatomic
+reserve, watermark boost, and CMA's own free lists: free CMA pages are only not counted for others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from ..units import VmlabError
+from . import gfp as flags
+from .buddy import Buddy
+from .zones import Node, Zone
+
+LOCAL_DISTANCE, REMOTE_DISTANCE = 10, 20  # include/linux/topology.h, where the firmware gives no table
+MAX_NUMNODES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """2**order frames from `pfn`, handed out by a zone that stayed above `mark` ("low", "min" or "none")."""
+
+    pfn: int
+    order: int
+    node: int
+    zone: str
+    mark: str
+
+    def __index__(self) -> int:  # so that hex(page) and int(page) are its frame number
+        return self.pfn
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why one zone did not serve a request."""
+
+    node: int
+    zone: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoPage:
+    """Out of memory: no zone of the list served the request. False in a condition."""
+
+    order: int
+    gfp: str
+    refusals: tuple[Refusal, ...]
+
+    def __bool__(self) -> bool:
+        return False
+
+    def tell(self) -> str:
+        """What the kernel's "page allocation failure" says, with the reason of every zone tried."""
+        lines = [f"page allocation failure: order:{self.order}, mode:{self.gfp}"]
+        lines += [f"  node {refusal.node} {refusal.zone}: {refusal.why}" for refusal in self.refusals]
+        return "\n".join(lines)
+
+
+def equal_distance(one: int, other: int) -> int:
+    """node_distance where every other node is equally far."""
+    return LOCAL_DISTANCE if one == other else REMOTE_DISTANCE
+
+
+def node_order(nodes: Iterable[int], distance: Callable[[int, int], int] = equal_distance) -> dict[int, list[int]]:
+    """Every node's fallback order: itself, then nearest first; equals take turns (find_next_best_node).
+
+    All nodes are taken to have CPUs, so the penalty for those that do makes no difference.
+    """
+    known = sorted(nodes)
+    load = dict.fromkeys(known, 0)
+    orders = {}
+    for local in known:
+        order = [local]
+        while left := [node for node in known if node not in order]:
+            worth = {n: (distance(local, n) + (n < local)) * MAX_NUMNODES + load[n] for n in left}
+            best = min(left, key=lambda node: worth[node])
+            if distance(local, best) != distance(local, order[-1]):
+                load[best] += 1
+            order.append(best)
+        orders[local] = order
+    return orders
+
+
+def zonelist(nodes: list[Node], local: int, *, this_node: bool = False) -> list[Zone]:
+    """Zones in the order in which a request on node `local` tries them (ZONELIST_FALLBACK or _NOFALLBACK)."""
+    by_id = {node.id: node for node in nodes}
+    if local not in by_id:
+        raise VmlabError(f"node: expected one of {', '.join(map(str, by_id))}, got {local!r}")
+    order = [local] if this_node else node_order(by_id)[local]
+    return [
+        zone for node in order for zone in reversed(list(by_id[node].zones)) if zone.populated and not zone.excluded
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class AllocFlags:
+    """What a request may do about a watermark (the ALLOC_* flags)."""
+
+    min_reserve: bool = False  # ALLOC_MIN_RESERVE, from __GFP_HIGH: half of the mark
+    non_block: bool = False  # ALLOC_NON_BLOCK: with the former, a quarter of what is left, too
+    oom: bool = False  # ALLOC_OOM: a task that is being killed
+    cma: bool = False  # ALLOC_CMA: movable pages may live in the contiguous area
+
+    @classmethod
+    def of(cls, gfp: int) -> AllocFlags:
+        """gfp_to_alloc_flags."""
+        non_block = not flags.has(gfp, "__GFP_DIRECT_RECLAIM") and not flags.has(gfp, "__GFP_NOMEMALLOC")
+        movable = flags.has(gfp, "__GFP_MOVABLE") and not flags.has(gfp, "__GFP_RECLAIMABLE")
+        return cls(flags.has(gfp, "__GFP_HIGH"), non_block, False, movable)
+
+
+def watermark_ok(nr_free: list[int], order: int, mark: int, reserve: int, alloc: AllocFlags, free_cma: int = 0) -> bool:
+    """__zone_watermark_ok: whether a zone may give 2**order pages and stay above `mark` plus `reserve`.
+
+    `nr_free` are the zone's free blocks by order, `reserve` its lowmem_reserve entry for the request's
+    highest zone (not for this zone), `free_cma` its free pages in the contiguous area.
+    """
+    return not _shortage(nr_free, order, mark, reserve, alloc, free_cma)
+
+
+def _shortage(nr_free: list[int], order: int, mark: int, reserve: int, alloc: AllocFlags, free_cma: int) -> str:
+    """What is missing, in words; empty where nothing is."""
+    free = sum(count << o for o, count in enumerate(nr_free)) - ((1 << order) - 1)
+    if not alloc.cma:
+        free -= free_cma
+    least = _lowered(mark, alloc)
+    if free <= least + reserve:
+        return f"{free} usable free pages, not more than watermark {least} + lowmem_reserve {reserve}"
+    if order and not any(nr_free[order:]):
+        return f"no free block of order {order} or above"
+    return ""
+
+
+def _lowered(mark: int, alloc: AllocFlags) -> int:
+    if alloc.min_reserve:
+        mark -= mark // 2
+        if alloc.non_block:
+            mark -= mark // 4
+    if alloc.oom:
+        mark -= mark // 2
+    return mark
+
+
+class PageAllocator:
+    """alloc_pages over the zonelists of `nodes`: buddy's blocks, handed out by the watermarks' rules.
+
+    `cma` are the frame ranges of the contiguous area.
+    """
+
+    def __init__(self, nodes: list[Node], buddy: Buddy, cma: Iterable[tuple[int, int]] = ()) -> None:
+        self.nodes, self.buddy, self.cma = nodes, buddy, tuple(cma)
+
+    def alloc(self, order: int, gfp: str | int, node: int | None = None) -> Page | NoPage:
+        """One block, or the reasons why there is none: first above the low mark, then as far as gfp allows."""
+        self.buddy.check_order(order)
+        bits = flags.mask(gfp)
+        local = self.nodes[0].id if node is None else node
+        tries = zonelist(self.nodes, local, this_node=flags.has(bits, "__GFP_THISNODE"))
+        highest = flags.highest_zone(bits, self.nodes[0].zones)
+        tries = [zone for zone in tries if zone.index <= highest]
+        refusals: list[Refusal] = []
+        for mark in ("low", "min", "none") if flags.has(bits, "__GFP_MEMALLOC") else ("low", "min"):
+            alloc = AllocFlags(cma=AllocFlags.of(bits).cma) if mark == "low" else AllocFlags.of(bits)
+            refusals.clear()
+            for zone in tries:
+                why = "" if mark == "none" else self._refuses(zone, order, highest, mark, alloc)
+                pfn = None if why else self.buddy.alloc(zone, order)
+                if pfn is not None:
+                    return Page(pfn, order, zone.node, zone.name, mark)
+                refusals.append(Refusal(zone.node, zone.name, why or f"no free block of order {order}"))
+        return NoPage(order, str(gfp), tuple(refusals))
+
+    def _refuses(self, zone: Zone, order: int, highest: int, mark: str, alloc: AllocFlags) -> str:
+        pages = zone.watermark.low if mark == "low" else zone.watermark.min
+        free_cma = 0 if alloc.cma or not zone.cma_pages else self.free_cma(zone)
+        reserve = zone.lowmem_reserve[highest]
+        return _shortage(self.buddy.nr_free(zone), order, pages, reserve, alloc, free_cma)
+
+    def free_cma(self, zone: Zone) -> int:
+        """Free frames of the zone's contiguous area (NR_FREE_CMA_PAGES)."""
+        return sum(
+            max(0, min(end, high) - max(start, low))
+            for start, end in self.buddy.free_ranges(zone)
+            for low, high in self.cma
+        )
