@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..kernel import Kernel, boot
 from ..machine import Machine
-from ..parts import Config, Region
+from ..parts import Config, Image, Region
 from ..study.question import number
 from ..units import GiB, KiB, MiB, VmlabError
 from ..views import ruler
@@ -16,6 +16,7 @@ BOARDS = {
     "ARM, RAM at 0x8000_0000": ("arm", 0x8000_0000),
     "i386 PC": ("i386", 0),
 }
+BOOTMEM_ERA = {"i386": Image(MiB, 5 * MiB)}  # until 2.6.2x a PC's kernel began at 1 MiB; one of 4 MiB here
 CUTS = {"the bottom of HighMem": "HighMem", "the top of lowmem": "Normal"}
 
 CONTROLS: tuple[Control, ...] = (
@@ -69,6 +70,7 @@ def machine(
         config=config,
         cmdline=f"vmalloc={vmalloc_mib}M",
         boot_allocator=boot_allocator,
+        image=BOOTMEM_ERA.get(arch) if boot_allocator == "bootmem" else None,
     )
     if not newmem_mib:
         return described

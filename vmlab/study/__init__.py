@@ -9,6 +9,7 @@ from .predict import predict, reveal
 from .progress import forget
 from .question import Feedback, Misconception, Question
 from .steps import Step, Steps
+from .weigh import weigh
 
 __all__ = [
     "Feedback",
@@ -22,4 +23,5 @@ __all__ = [
     "predict",
     "recall",
     "reveal",
+    "weigh",
 ]

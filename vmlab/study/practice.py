@@ -21,7 +21,7 @@ TWIN = 1000  # number of the variant that the last hint works out: never one tha
 
 def check(question: Question, given: Any, variant: int = 0) -> Feedback:
     """Check an answer without widgets."""
-    facts = question.variant(number=variant)
+    facts = question.variant(progress.learner(), variant)
     return question.check(question.parse(given, facts), facts)
 
 
@@ -52,7 +52,7 @@ class Practice(Interactive):
 
     def __init__(self, question: Question, variant: int = 0) -> None:
         self.question, self.number = question, variant
-        self.facts: Facts = question.variant(number=variant)
+        self.facts: Facts = question.variant(progress.learner(), variant)
 
     def build(self) -> Any:
         """Make the widget."""
@@ -72,7 +72,7 @@ class Practice(Interactive):
 
         def renew(_: Any) -> None:
             self.number += 1
-            self.facts = self.question.variant(number=self.number)
+            self.facts = self.question.variant(progress.learner(), self.number)
             self._show_in(place)
 
         another.on_click(renew)
@@ -154,7 +154,7 @@ class Recall(Interactive):
     def _one(self, number: int, question: Question) -> Any:
         import ipywidgets
 
-        facts = question.variant()
+        facts = question.variant(progress.learner())
         box, press, said = AnswerBox(question, facts, "Your answer"), button("Answer"), html()
 
         def on_click(_: Any) -> None:
@@ -177,7 +177,7 @@ class Recall(Interactive):
         """What an exported notebook shows."""
         parts = []
         for number, question in enumerate(self.questions, 1):
-            facts = question.variant()
+            facts = question.variant(progress.learner())
             options = "".join(f"<li>{escape(words)}</li>" for words in question.options(facts).values())
             fold = f"<details><summary>Answer, then open</summary>{paragraph(question.reason(facts))}</details>"
             asked = paragraph(f"{number}. {question.asked(facts)}")

@@ -25,6 +25,11 @@ def path() -> Path:
     return (Path(folder) if folder else home / "vmlab") / "vmlab-progress.json"
 
 
+def learner() -> str:
+    """Whose variants are asked: VMLAB_LEARNER, else the JupyterHub user, else the same for everybody."""
+    return os.environ.get("VMLAB_LEARNER") or os.environ.get("JUPYTERHUB_USER") or ""
+
+
 def recall_entry(question_id: str) -> dict[str, Any]:
     """What is known of a question: `given`, `sentence`, `variant`; empty if it was never answered."""
     return dict(_all().get(question_id, {}))
