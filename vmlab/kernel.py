@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from . import arch
 from .ledger import Ledger
 from .machine import Machine
+from .parts import Image
 from .physical import bootmem, managed, zones
 from .physical.boot_calls import BootAllocations, replay
 from .physical.buddy import Buddy
@@ -20,11 +21,11 @@ from .physical.mem_map import MemMap
 from .physical.memblock import Memblock
 from .physical.zonelist import NoPage, Page, PageAllocator
 from .physical.zones import Node, Zones
-from .units import PAGE_SHIFT, VmlabError, group_hex, pfn_up
+from .units import PAGE_SHIFT, VmlabError, group_hex, human, pfn_up
 from .virtual.layout import Layout
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Kernel:
     """A booted machine and its parts."""
 
@@ -38,6 +39,10 @@ class Kernel:
     buddy: Buddy
     page_allocator: PageAllocator
     min_free_kbytes: int
+
+    def __repr__(self) -> str:
+        zones = ", ".join(zone.name for zone in self.zones if zone.populated)
+        return f"<Kernel on {self.machine.name}: {human(self.machine.ram_bytes)}, zones {zones}>"
 
     @property
     def log(self) -> Ledger:
@@ -60,9 +65,7 @@ class Kernel:
         """The kernel's __va: refuses a physical address that the direct map does not reach."""
         return self.layout.phys_to_virt(pa)
 
-    def alloc_pages(
-        self, order: int = 0, gfp: str | int = "GFP_KERNEL", node: int | None = None
-    ) -> Page | NoPage:
+    def alloc_pages(self, order: int = 0, gfp: str | int = "GFP_KERNEL", node: int | None = None) -> Page | NoPage:
         """2**order frames, as far as gfp and the watermarks allow; NoPage, which is false, says why not."""
         return self.page_allocator.alloc(order, gfp, node)
 
@@ -95,6 +98,7 @@ def boot(machine: Machine) -> Kernel:
     memblock = Memblock()
     for start, end, node in rows.firmware_memory(machine):
         memblock.add(start, end, node, "RAM in the firmware's map")
+    _check_image(rows.image(machine), memblock)
     bounds = rows.bounds(machine, memblock)
     memblock.limit = bounds.limit
     nodes = _nodes(machine, rows, bounds, memblock)
@@ -116,6 +120,15 @@ def boot(machine: Machine) -> Kernel:
         page_allocator=PageAllocator(nodes, buddy, allocations.cma_frames),
         min_free_kbytes=min_free_kbytes,
     )
+
+
+def _check_image(image: Image, memblock: Memblock) -> None:
+    """The kernel must lie in RAM: without that nothing else means anything."""
+    if not any(start <= image.start < image.end <= end for start, end in memblock.memory()):
+        raise VmlabError(
+            f"image: the kernel at {group_hex(image.start)}..{group_hex(image.end)} does not lie in RAM: "
+            "give the machine more RAM there, or an image= that fits"
+        )
 
 
 def _nodes(machine: Machine, rows: arch.Arch, bounds: arch.Bounds, memblock: Memblock) -> list[Node]:

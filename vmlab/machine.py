@@ -38,7 +38,6 @@ class Machine:
     cpus: int = 1
     la57: bool = False  # the CPU can walk five levels (x86-64)
     boot_allocator: str = "memblock"  # or "bootmem", the allocator of 2.4 and 2.6 kernels
-    min_free_kbytes: int | None = None  # set by hand (sysctl.vm.min_free_kbytes=), else worked out
     final_reserved: tuple[Region, ...] | None = None  # where no boot log tells them: reservations at the end of boot
     splits: tuple[ZoneSplit, ...] = ()
     recorded: Recorded | None = field(default=None, compare=False, repr=False)
@@ -71,6 +70,24 @@ class Machine:
             return None if text is None else memparse(text)
         except VmlabError as bad:
             raise VmlabError(f"kernel parameter {name}=: {bad}") from None
+
+    def number_parameter(self, name: str) -> int | None:
+        """The same as a plain number."""
+        text = self.parameter(name)
+        if text is not None and not text.isdigit():
+            raise VmlabError(f"kernel parameter {name}=: expected a number, got {text!r}")
+        return None if text is None else int(text)
+
+    def memory_parameters(self, name: str, mark: str) -> list[tuple[int, int]]:
+        """Every `name=size` or `name=size<mark>start` as (size, start) in bytes; RAM's first if left out."""
+        found = []
+        for value in (word[len(name) + 1 :] for word in self.cmdline.split() if word.startswith(name + "=")):
+            size, _, start = value.partition(mark)
+            try:
+                found.append((memparse(size), memparse(start) if start else self.ram[0].start))
+            except VmlabError as bad:
+                raise VmlabError(f"kernel parameter {name}=: {bad}") from None
+        return found
 
     def has_flag(self, name: str) -> bool:
         """Whether the bare word `name` stands on the command line."""

@@ -53,12 +53,6 @@ def memparse(text: str) -> int:
     return int(found[1], 0) << _SUFFIX[found[2].lower()]
 
 
-def memory_at(text: str) -> tuple[int, int | None]:
-    """`size` or `size@start`, as mem= takes it: (size, start or None), bytes."""
-    size, _, start = text.partition("@")
-    return memparse(size), memparse(start) if start else None
-
-
 def human(size: int) -> str:
     """A size in the largest binary unit that loses little: 9437184 becomes '9 MiB'."""
     for name, unit in (("TiB", TiB), ("GiB", GiB), ("MiB", MiB), ("KiB", KiB)):

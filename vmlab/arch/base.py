@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from ..units import PAGE_SHIFT, VmlabError, align_up
+from ..units import VmlabError
 
 if TYPE_CHECKING:
     from ..machine import Machine
-    from ..parts import BootCall, Config
+    from ..parts import BootCall, Config, Image
     from ..physical.memblock import Memblock
 
 
@@ -46,6 +46,7 @@ class Arch:
     defaults: ClassVar[Mapping[str, Config]]  # page-table format -> the usual Debian 6.1 kernel's configuration
     default_format: str
     bits_per_long: int = 64
+    memory_models: tuple[str, ...] = ("SPARSEMEM_VMEMMAP",)
     random_bases: frozenset[str] = frozenset()  # layout constants that KASLR draws
     frees_unused_mem_map: bool = False  # mm/memblock.c:free_unused_memmap does anything
     frees_section_gaps: bool = False  # whole pages between the image's sections are freed with init
@@ -59,15 +60,31 @@ class Arch:
                 f"config.format: {self.name} kernels use one of {', '.join(self.defaults)}, got {wanted!r}"
             )
         full = config.over(self.defaults[wanted])
-        if full.memory_model not in ("FLATMEM", "SPARSEMEM", "SPARSEMEM_VMEMMAP"):
-            raise VmlabError(
-                f"config.memory_model: expected FLATMEM, SPARSEMEM or SPARSEMEM_VMEMMAP, got {full.memory_model!r}"
-            )
-        if not full.struct_page_bytes or full.struct_page_bytes < 0 or full.struct_page_bytes % 4:
-            raise VmlabError(
-                f"config.struct_page_bytes: expected a positive multiple of 4, got {full.struct_page_bytes}"
-            )
+        self._check(full)
         return full
+
+    def _check(self, config: Config) -> None:
+        """Refuse values that no kernel of this architecture is built with."""
+        rules = (
+            ("memory_model", config.memory_model in self.memory_models, f"one of {', '.join(self.memory_models)}"),
+            ("struct_page_bytes", _whole(config.struct_page_bytes, 4, 4096, 4), "a multiple of 4 from 4 to 4096"),
+            ("max_order", _whole(config.max_order, 1, 32), "a number of free lists from 1 to 32"),
+            (
+                "pageblock_order",
+                _whole(config.pageblock_order, 0, (config.max_order or 1) - 1),
+                "an order below max_order",
+            ),
+            ("nr_cpus", _whole(config.nr_cpus, 1, 1 << 16), "a number of CPUs from 1 to 65536"),
+            ("cma_bytes", _whole(config.cma_bytes, 0, 1 << 52), "a size in bytes"),
+            (
+                "page_offset",
+                _whole(config.page_offset, 1 << 20, 1 << self.bits_per_long, 1 << 20),
+                "a multiple of 1 MiB",
+            ),
+        )
+        for name, is_good, expected in rules:
+            if not is_good:
+                raise VmlabError(f"config.{name}: expected {expected}, got {getattr(config, name)!r}")
 
     def format_of(self, options: set[str], cpu: str, cmdline: list[str]) -> str:
         """The page-table format that a kernel built with `options` (CONFIG_ names set to y) uses on `cpu`."""
@@ -129,6 +146,14 @@ class Arch:
         """The requests for the default contiguous memory area, tried in order."""
         return []
 
+    def image(self, machine: Machine) -> Image:
+        """The kernel image: the machine's own, or where a boot loader usually puts one of the usual size."""
+        return machine.image or self.usual_image(machine)
+
+    def usual_image(self, machine: Machine) -> Image:
+        """Where a boot loader puts the usual Debian 6.1 kernel."""
+        raise NotImplementedError
+
     def boot_calls(self, machine: Machine) -> tuple[BootCall, ...]:
         """The usual sequence of boot allocations, for machines described by hand."""
         raise NotImplementedError
@@ -146,6 +171,6 @@ class Arch:
         raise NotImplementedError
 
 
-def direct_map_size(bounds: Bounds, phys_offset: int) -> int:
-    """Bytes from the start of the direct map to its end, page-rounded."""
-    return align_up((bounds.max_low_pfn << PAGE_SHIFT) - phys_offset, 1 << PAGE_SHIFT)
+def _whole(value: object, least: int, most: int, step: int = 1) -> bool:
+    """Whether `value` is a whole number in `least`..`most` and a multiple of `step`."""
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most and value % step == 0

@@ -12,33 +12,8 @@ from ..units import PAGE_SHIFT, VmlabError, pfn_up
 from . import mem_map
 from .mem_map import MemMap, Request
 from .memblock import BootOutOfMemory, Memblock
+from .purpose import purpose
 from .zones import Node
-
-PURPOSE = {
-    "alloc_large_system_hash": "a hash table of the file or network code",
-    "alloc_low_pages": "page tables of the direct map",
-    "alloc_node_data": "struct pglist_data of a node",
-    "cma_declare_contiguous_nid": "the contiguous memory area (CMA)",
-    "early_alloc": "page tables and the vectors page",
-    "early_init_dt_alloc_memory_arch": "the unpacked device tree",
-    "early_init_dt_alloc_reserved_memory_arch": "memory that the device tree reserves",
-    "early_pgtable_alloc": "page tables of the direct map",
-    "init_mem_mapping": "a probe: where would page tables go?",
-    "pcpu_embed_first_chunk": "per-CPU variables",
-    "pcpu_fc_alloc": "per-CPU variables",
-    "relocate_initrd": "the initrd, moved into lowmem",
-    "reserve_real_mode": "code that starts other CPUs, below 1 MiB",
-    "setup_log_buf": "a larger kernel log (log_buf_len=)",
-    "setup_usemap": "pageblock flags of a zone",
-    "sparse_init_nid": "section usage maps",
-    "swiotlb_init_remap": "bounce buffers for devices with few address bits",
-    "memblock_add": "RAM",
-    "arm_memblock_init": "the kernel image and its first page table",
-    "arm64_memblock_init": "the kernel image or the initrd",
-    "reserve_initrd_mem": "the initrd",
-    "acpi_reserve_initial_tables": "firmware tables (ACPI)",
-    "smp_scan_config": "firmware tables (MP)",
-}
 
 
 @dataclass(slots=True)
@@ -60,12 +35,6 @@ class BootAllocations:
         """What frame `pfn`, inside the reservation that begins at `start`, is used for."""
         callers = [caller for low, high, caller in self.got if low >> PAGE_SHIFT <= pfn < pfn_up(high)]
         return purpose(callers[-1]) if callers else f"reserved by the boot loader or the firmware at {start:#x}"
-
-
-def purpose(caller: str) -> str:
-    """What a caller in the boot log allocates for, in words; unknown callers keep their own name."""
-    name = caller.partition("+")[0].partition(".")[0]
-    return PURPOSE.get(name, name)
 
 
 def replay(machine: Machine, rows: Arch, bounds: Bounds, nodes: list[Node], memblock: Memblock) -> BootAllocations:

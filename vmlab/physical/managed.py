@@ -62,8 +62,9 @@ def settle(
         for zone, row in zip(node.zones, watermarks.lowmem_reserve(list(node.zones)), strict=True):
             zone.lowmem_reserve = row
     _give(zones, late, given)
-    if machine.min_free_kbytes is not None:  # sysctl.*= is applied last of all, with the final counts
-        min_free = machine.min_free_kbytes
+    asked = machine.number_parameter("sysctl.vm.min_free_kbytes")
+    if asked is not None:  # sysctl.*= is applied last of all, with the final counts
+        min_free = asked
         _set_marks(zones, min_free, machine.cpus)
     return min_free, list(given)
 

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from ..arch import Arch, Bounds
 from ..machine import Machine
 from ..parts import BootCall
+from ..ranges import Ranges
 from ..units import PAGE_SHIFT, PAGE_SIZE, MiB, VmlabError, align_down, align_up, group_hex, pfn_up
-from .memblock import Memblock, Ranges
+from .memblock import Memblock
 from .zones import Node
 
 SMP_CACHE_BYTES = 64

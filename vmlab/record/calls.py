@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..parts import BootCall, Region
-from ..physical.memblock import Ranges
+from ..ranges import Ranges
 from ..units import PAGE_SIZE, align_up, pfn_up
 from .read import Fields
 

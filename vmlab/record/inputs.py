@@ -45,7 +45,6 @@ def machine_from(data: dict[str, Any], recorded: Recorded) -> Machine:
         boot_calls=calls,
         cpus=_online_cpus(cmdline, hardware.integer("smp", 1)),
         final_reserved=None if calls else _final_reserved(data),
-        min_free_kbytes=_word(cmdline, "sysctl.vm.min_free_kbytes"),
         recorded=recorded,
     )
 

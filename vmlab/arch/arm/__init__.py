@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from ...parts import BootCall, Config
-from ...units import PAGE_SHIFT, PAGE_SIZE, GiB, MiB, align_down, align_up, memory_at
+from ...parts import BootCall, Config, Image
+from ...units import PAGE_SHIFT, PAGE_SIZE, GiB, KiB, MiB, align_down, align_up
 from ..base import Arch, Area, Bounds
 from . import boot, layout
 
@@ -44,6 +44,7 @@ class Arm(Arch):
 
     name = "arm"
     bits_per_long = 32
+    memory_models = ("FLATMEM", "SPARSEMEM")
     default_format = "arm-short"
     defaults: ClassVar = {
         "arm-short": _ARMMP,
@@ -65,11 +66,9 @@ class Arm(Arch):
         # last page below the limit is lost: 3 GiB at 1 GiB ends at 0xffff_f000
         top = align_down((1 << self.phys_bits(machine.config)) - 1, PAGE_SIZE)
         banks = [(bank.start, bank.end) for bank in machine.ram]
-        asked = [memory_at(word.partition("=")[2]) for word in machine.cmdline.split() if word.startswith("mem=")]
+        asked = machine.memory_parameters("mem", "@")
         if asked:  # setup.c:early_mem: the first mem= throws the firmware's map away
-            default = machine.ram[0].start
-            banks = [(default if start is None else start, size) for size, start in asked]
-            banks = [(start, start + align_down(size, PAGE_SIZE)) for start, size in banks]
+            banks = [(start, start + align_down(size, PAGE_SIZE)) for size, start in asked]
         return [(start, min(end, top), 0) for start, end in sorted(banks)]
 
     def phys_offset(self, machine: Machine) -> int:
@@ -148,7 +147,11 @@ class Arm(Arch):
         return [high, low] if room and loses_first else [high] if room else [low]
 
     def boot_calls(self, machine: Machine) -> tuple[BootCall, ...]:
-        return boot.calls(machine)
+        return boot.calls(machine, self.image(machine))
+
+    def usual_image(self, machine: Machine) -> Image:
+        start = machine.ram[0].start + 3 * MiB
+        return Image(start, start + 19 * MiB + 32 * KiB)
 
     def constants(self, machine: Machine, bounds: Bounds) -> dict[str, int]:
         return layout.constants(machine, bounds, self.phys_offset(machine))

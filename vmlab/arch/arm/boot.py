@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...parts import BootCall
-from ...units import PAGE_SIZE, KiB, MiB
+from ...parts import BootCall, Image
+from ...units import PAGE_SIZE, KiB
 
 if TYPE_CHECKING:
     from ...machine import Machine
@@ -32,16 +32,14 @@ def _page(caller: str, pages: int = 1) -> BootCall:
     return BootCall("alloc", caller, size=pages * PAGE_SIZE, align=pages * PAGE_SIZE)
 
 
-def calls(machine: Machine) -> tuple[BootCall, ...]:
+def calls(machine: Machine, image: Image) -> tuple[BootCall, ...]:
     """The sequence: image and initrd, CMA, paging_init, mem_map, device tree, per-CPU memory, log, hashes."""
     start = machine.ram[0].start
-    image = machine.image
-    text = (image.start, image.end) if image else (start + 3 * MiB, start + 3 * MiB + 20_000_000 // 4096 * 4096)
     rows = [
-        BootCall("reserve", "arm_memblock_init", start=text[0], end=text[1]),
+        BootCall("reserve", "arm_memblock_init", start=image.start, end=image.end),
         BootCall("reserve", "arm_mm_memblock_reserve", start=start + 0x20_4000, end=start + 0x20_8000),
     ]
-    if image and image.initrd_end:
+    if image.initrd_end:
         rows.append(BootCall("reserve", "reserve_initrd_mem", start=image.initrd_start, end=image.initrd_end))
     rows += [
         BootCall("alloc", role="cma"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from ...parts import BootCall, Config
+from ...parts import BootCall, Config, Image
 from ...units import PAGE_SHIFT, PAGE_SIZE, GiB, MiB, align_down, align_up
 from ..base import Arch, Area, Bounds
 from . import boot, layout
@@ -123,7 +123,11 @@ class Arm64(Arch):
         ]
 
     def boot_calls(self, machine: Machine) -> tuple[BootCall, ...]:
-        return boot.calls(machine)
+        return boot.calls(machine, self.image(machine))
+
+    def usual_image(self, machine: Machine) -> Image:
+        start = machine.ram[0].start
+        return Image(start + 0x21_0000, start + 34 * MiB)
 
     def constants(self, machine: Machine, bounds: Bounds) -> dict[str, int]:
         return layout.constants(machine, bounds, self.phys_offset(machine))

@@ -8,20 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...parts import BootCall
+from ...parts import BootCall, Image
 from ...units import PAGE_SIZE, GiB, MiB, align_up
 
 if TYPE_CHECKING:
     from ...machine import Machine
 
 
-def calls(machine: Machine) -> tuple[BootCall, ...]:
+def calls(machine: Machine, image: Image) -> tuple[BootCall, ...]:
     """The sequence: image and initrd, the direct map's tables, CMA, mem_map, per-CPU memory, hashes."""
-    start = machine.ram[0].start
-    image = machine.image
-    text = (image.start, image.end) if image else (start + 0x21_0000, start + 34 * MiB)
-    rows = [BootCall("reserve", "arm64_memblock_init", start=text[0], end=text[1])]
-    if image and image.initrd_end:
+    rows = [BootCall("reserve", "arm64_memblock_init", start=image.start, end=image.end)]
+    if image.initrd_end:
         rows.append(BootCall("reserve", "arm64_memblock_init", start=image.initrd_start, end=image.initrd_end))
     # page after page downwards is the same place as one block of as many pages
     tables = _tables(machine) * PAGE_SIZE

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from ...parts import BootCall, Config
-from ...units import PAGE_SHIFT, PAGE_SIZE, GiB, KiB, MiB, pfn_down, pfn_up
+from ...parts import BootCall, Config, Image
+from ...ranges import Ranges
+from ...units import PAGE_SHIFT, PAGE_SIZE, GiB, KiB, MiB
 from ..base import Arch, Area, Bounds
 from . import boot, layout32, layout64
 
@@ -63,24 +64,22 @@ class X86(Arch):
     """What both widths share."""
 
     def firmware_memory(self, machine: Machine) -> list[tuple[int, int, int]]:
-        """e820.c:e820__memblock_setup and setup.c:trim_bios_range: whole pages, no page 0, no BIOS area."""
+        """e820.c:e820__memblock_setup and setup.c:trim_bios_range: no page 0, no BIOS area.
+
+        mem= cuts RAM off, memmap=size$start reserves; memmap=size@start, which adds RAM, is left out.
+        """
+        most = machine.size_parameter("mem") or 1 << 64
+        holes = [(0, PAGE_SIZE), (BIOS_START, BIOS_END), (most, 1 << 64)]
+        holes += [(start, start + size) for size, start in machine.memory_parameters("memmap", "$")]
         banks = []
         for region in machine.ram:
             if machine.config.format == "x86-32" and region.end >> 32:
                 continue  # e820__memblock_setup skips what a 32-bit resource_size_t cannot hold
-            start, end = (
-                pfn_up(max(region.start, PAGE_SIZE)) << PAGE_SHIFT,
-                pfn_down(region.end) << PAGE_SHIFT,
-            )
-            below, above = (start, min(end, BIOS_START)), (max(start, BIOS_END), end)
-            banks += [(low, high, region.node) for low, high in (below, above) if low < high]
-        return self._untrimmed_low(machine, banks)
-
-    def _untrimmed_low(self, machine: Machine, banks: list[tuple[int, int, int]]) -> list[tuple[int, int, int]]:
-        """memblock.memory keeps the first bank's odd end (0x9fc00): only whole frames are used later."""
-        first = machine.ram[0]
-        if banks and first.end < BIOS_START and banks[0][1] != first.end:
-            banks[0] = (banks[0][0], first.end, first.node)
+            left = Ranges()
+            left.add(region.start, region.end)
+            for start, end in holes:
+                left.remove(start, end)
+            banks += [(low, high, region.node) for low, high in left]
         return banks
 
     def section_shift(self, config: Config) -> int:
@@ -89,8 +88,8 @@ class X86(Arch):
     def memmap_min_addr(self, machine: Machine) -> int:
         return 16 * MiB
 
-    def boot_calls(self, machine: Machine) -> tuple[BootCall, ...]:
-        return boot.calls(machine)
+    def usual_image(self, machine: Machine) -> Image:
+        return Image(16 * MiB, 32 * MiB)
 
 
 class I386(X86):
@@ -98,6 +97,7 @@ class I386(X86):
 
     name = "i386"
     bits_per_long = 32
+    memory_models = ("FLATMEM", "SPARSEMEM")
     default_format = "x86-32"
     defaults: ClassVar = {
         "x86-32": _I386,
@@ -109,6 +109,9 @@ class I386(X86):
 
     def huge_page_order(self, format_name: str) -> int:
         return 9 if format_name == "x86-pae" else 10
+
+    def boot_calls(self, machine: Machine) -> tuple[BootCall, ...]:
+        return boot.calls(machine, self.image(machine), descriptor_bytes=12, moves_initrd=True)
 
     def phys_bits(self, config: Config) -> int:
         return 36 if config.format == "x86-pae" else 32
@@ -182,6 +185,9 @@ class Amd64(X86):
         five_level_cpu = cpu.startswith("max") and "la57=off" not in cpu
         five = "CONFIG_X86_5LEVEL" in options and five_level_cpu and "no5lvl" not in cmdline
         return "x86-64-5" if five else "x86-64-4"
+
+    def boot_calls(self, machine: Machine) -> tuple[BootCall, ...]:
+        return boot.calls(machine, self.image(machine), descriptor_bytes=24, moves_initrd=False)
 
     def phys_bits(self, config: Config) -> int:
         return 52 if config.format == "x86-64-5" else 46

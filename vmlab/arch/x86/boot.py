@@ -8,33 +8,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...parts import BootCall
+from ...parts import BootCall, Image
 from ...units import PAGE_SIZE, KiB, MiB
 
 if TYPE_CHECKING:
     from ...machine import Machine
 
 
-def calls(machine: Machine) -> tuple[BootCall, ...]:
-    """The sequence: first MiB and image, log buffer, mem_map, per-CPU memory, hashes."""
-    image = machine.image
-    text = (image.start, image.end) if image else (16 * MiB, 32 * MiB)
+def calls(machine: Machine, image: Image, descriptor_bytes: int, moves_initrd: bool) -> tuple[BootCall, ...]:
+    """The sequence: first MiB and image, log buffer, mem_map, per-CPU memory, hashes.
+
+    `descriptor_bytes` is the log's struct prb_desc; an initrd above lowmem is moved (relocate_initrd).
+    """
     rows = [
         BootCall("reserve", "early_reserve_memory", start=0, end=MiB),
-        BootCall("reserve", "early_reserve_memory", start=text[0], end=text[1]),
+        BootCall("reserve", "early_reserve_memory", start=image.start, end=image.end),
     ]
-    if image and image.initrd_end:
+    if image.initrd_end:
         rows.append(BootCall("reserve", "early_reserve_initrd", start=image.initrd_start, end=image.initrd_end))
     log_bytes = machine.size_parameter("log_buf_len")
     if log_bytes:
         records = log_bytes // 32
-        sizes = (
-            (log_bytes, records * 24, records * 88)
-            if machine.arch == "amd64"
-            else (log_bytes, records * 12, records * 88)
-        )
+        sizes = (log_bytes, records * descriptor_bytes, records * 88)
         rows += [BootCall("alloc", "setup_log_buf", size=n, align=8) for n in sizes]
-    if image and image.initrd_end and machine.arch == "i386":
+    if image.initrd_end and moves_initrd:
         size = image.initrd_end - image.initrd_start
         rows.append(BootCall("alloc", "relocate_initrd", size=size, align=PAGE_SIZE))
     rows += [
