@@ -5,6 +5,7 @@ Importing this package is light: numba, matplotlib and ipywidgets load when some
 
 from __future__ import annotations
 
+from . import procfs
 from .kernel import Kernel, boot
 from .machine import Machine
 from .parts import BootCall, Config, Image, Region
@@ -28,4 +29,5 @@ __all__ = [
     "boot",
     "load_machine",
     "machines",
+    "procfs",
 ]

@@ -98,3 +98,12 @@ def pcp_batch(managed_pages: int) -> int:
 def pcp_high(low_mark: int, batch: int, cpus: int) -> int:
     """Most pages a per-CPU list keeps (zone_highsize)."""
     return max(low_mark // cpus, 4 * batch)
+
+
+def stat_threshold(managed_pages: int, cpus: int) -> int:
+    """How far each CPU's own count may run ahead before the zone's counters are told (mm/vmstat.c).
+
+    A zone's free count as read can be wrong by this many pages for every CPU: calculate_normal_threshold.
+    """
+    memory = managed_pages >> (27 - PAGE_SHIFT)  # in units of 128 MiB
+    return min(125, 2 * cpus.bit_length() * (1 + memory.bit_length()))
