@@ -94,16 +94,20 @@ class Machine:
         return name in self.cmdline.split()
 
     def with_config(self, **changes: object) -> Machine:
-        """The same machine with a kernel built differently."""
+        """The same machine with a kernel built differently.
+
+        Its boot log no longer applies: the architecture's usual boot calls take its place.
+        """
         known = {f.name for f in fields(Config)}
         unknown = sorted(set(changes) - known)
         if unknown:
             raise VmlabError(f"unknown configuration field {unknown[0]!r}: expected one of {', '.join(sorted(known))}")
-        return replace(self, config=replace(self.config, **changes), recorded=None)  # type: ignore[arg-type]
+        config = replace(self.config, **changes)  # type: ignore[arg-type]
+        return replace(self, config=config, boot_calls=None, recorded=None)
 
     def with_cmdline(self, *words: str) -> Machine:
-        """The same machine with `words` added to the kernel command line."""
-        return replace(self, cmdline=" ".join((self.cmdline, *words)).strip(), recorded=None)
+        """The same machine with `words` added to the kernel command line; a boot log no longer applies."""
+        return replace(self, cmdline=" ".join((self.cmdline, *words)).strip(), boot_calls=None, recorded=None)
 
     def with_zone(self, name: str, *, size: int, below: str = "", above: str = "", excluded: bool = True) -> Machine:
         """The what-if: a zone `name` of `size` bytes, cut from another zone.

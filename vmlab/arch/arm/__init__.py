@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from ...parts import BootCall, Config, Image
 from ...units import PAGE_SHIFT, PAGE_SIZE, GiB, KiB, MiB, align_down, align_up
+from .. import usual
 from ..base import Arch, Area, Bounds
 from . import boot, layout
 
@@ -138,10 +139,10 @@ class Arm(Arch):
         size = align_up(size, align)
         top = min(memblock.end_of_dram, align_down(MAX_DMA_ADDRESS, align))
         highmem_start = bounds.max_low_pfn << PAGE_SHIFT
-        low = boot.cma(size, align, 0, min(top, highmem_start))
+        low = usual.cma_attempt(size, align, 0, min(top, highmem_start))
         if top <= highmem_start:
             return [low]
-        high = boot.cma(size, align, highmem_start, top)
+        high = usual.cma_attempt(size, align, highmem_start, top)
         loses_first = self.phys_bits(machine.config) > 32 and memblock.end_of_dram >= 4 * GiB + size
         room = memblock.find(size, align, highmem_start, top) is not None
         return [high, low] if room and loses_first else [high] if room else [low]

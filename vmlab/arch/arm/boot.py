@@ -10,22 +10,10 @@ from typing import TYPE_CHECKING
 
 from ...parts import BootCall, Image
 from ...units import PAGE_SIZE, KiB
+from .. import usual
 
 if TYPE_CHECKING:
     from ...machine import Machine
-
-
-def cma(size: int, align: int, min_addr: int, max_addr: int) -> BootCall:
-    """One attempt to place the default contiguous memory area."""
-    return BootCall(
-        "alloc",
-        "cma_declare_contiguous_nid",
-        size=size,
-        align=align,
-        min_addr=min_addr,
-        max_addr=max_addr,
-        phys=True,
-    )
 
 
 def _page(caller: str, pages: int = 1) -> BootCall:
@@ -54,14 +42,5 @@ def calls(machine: Machine, image: Image) -> tuple[BootCall, ...]:
         BootCall("alloc", "early_init_dt_alloc_memory_arch", size=0x5110, align=4),
         BootCall("alloc", "pcpu_embed_first_chunk", size=18 * PAGE_SIZE, align=PAGE_SIZE),
     ]
-    log_bytes = machine.size_parameter("log_buf_len")
-    if log_bytes:
-        rows += [BootCall("alloc", "setup_log_buf", size=n, align=4) for n in _log_buffers(log_bytes)]
-    rows += [BootCall("alloc", "alloc_large_system_hash", size=n * KiB, align=64) for n in (512, 256)]
-    return tuple(rows)
-
-
-def _log_buffers(log_bytes: int) -> tuple[int, int, int]:
-    """kernel/printk/printk.c:setup_log_buf: text, descriptors (24 B) and infos (88 B per record on 64-bit fields)."""
-    records = log_bytes // 32
-    return log_bytes, records * 12, records * 88
+    rows += usual.log_buffers(machine, descriptor_bytes=12, align=4)
+    return tuple(rows + usual.swiotlb(machine, 512 * KiB) + usual.hash_tables(512, 256))

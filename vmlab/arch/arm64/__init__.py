@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from ...parts import BootCall, Config, Image
 from ...units import PAGE_SHIFT, PAGE_SIZE, GiB, MiB, align_down, align_up
+from .. import usual
 from ..base import Arch, Area, Bounds
 from . import boot, layout
 
@@ -111,16 +112,7 @@ class Arm64(Arch):
             return []
         align = PAGE_SIZE << (machine.config.pageblock_order or 0)
         top = min(memblock.end_of_dram, self._max_zone_phys(self.zone_dma_bits, bounds))
-        return [
-            BootCall(
-                "alloc",
-                "cma_declare_contiguous_nid",
-                size=align_up(size, align),
-                align=align,
-                max_addr=align_down(top, align),
-                phys=True,
-            )
-        ]
+        return [usual.cma_attempt(align_up(size, align), align, 0, align_down(top, align))]
 
     def boot_calls(self, machine: Machine) -> tuple[BootCall, ...]:
         return boot.calls(machine, self.image(machine))

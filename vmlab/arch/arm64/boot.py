@@ -9,10 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...parts import BootCall, Image
-from ...units import PAGE_SIZE, GiB, MiB, align_up
+from ...units import PAGE_SIZE, GiB, KiB, MiB, align_up
+from .. import usual
 
 if TYPE_CHECKING:
     from ...machine import Machine
+
+PGLIST_DATA_BYTES = 0x2C80  # sizeof(pg_data_t) in whole cache lines
 
 
 def calls(machine: Machine, image: Image) -> tuple[BootCall, ...]:
@@ -23,13 +26,13 @@ def calls(machine: Machine, image: Image) -> tuple[BootCall, ...]:
     # page after page downwards is the same place as one block of as many pages
     tables = _tables(machine) * PAGE_SIZE
     rows.append(BootCall("alloc", "early_pgtable_alloc", size=tables, align=PAGE_SIZE, phys=True))
+    rows += usual.node_data(machine, PGLIST_DATA_BYTES)
     rows += [
         BootCall("alloc", role="mem_map"),
         BootCall("alloc", role="cma"),
         BootCall("alloc", "pcpu_fc_alloc", size=31 * PAGE_SIZE, align=PAGE_SIZE),
-        BootCall("alloc", "alloc_large_system_hash", size=MiB, align=64),
     ]
-    return tuple(rows)
+    return tuple(rows + usual.hash_tables(1024) + usual.swiotlb(machine, 768 * KiB))
 
 
 def _tables(machine: Machine) -> int:

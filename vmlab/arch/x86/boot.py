@@ -9,10 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...parts import BootCall, Image
-from ...units import PAGE_SIZE, KiB, MiB
+from ...units import PAGE_SIZE, KiB, MiB, align_up
+from .. import usual
 
 if TYPE_CHECKING:
     from ...machine import Machine
+
+PGLIST_DATA_BYTES = 43 * PAGE_SIZE  # amd64: 174208 bytes in whole pages (arch/x86/mm/numa.c:alloc_node_data)
 
 
 def calls(machine: Machine, image: Image, descriptor_bytes: int, moves_initrd: bool) -> tuple[BootCall, ...]:
@@ -26,18 +29,14 @@ def calls(machine: Machine, image: Image, descriptor_bytes: int, moves_initrd: b
     ]
     if image.initrd_end:
         rows.append(BootCall("reserve", "early_reserve_initrd", start=image.initrd_start, end=image.initrd_end))
-    log_bytes = machine.size_parameter("log_buf_len")
-    if log_bytes:
-        records = log_bytes // 32
-        sizes = (log_bytes, records * descriptor_bytes, records * 88)
-        rows += [BootCall("alloc", "setup_log_buf", size=n, align=8) for n in sizes]
+    rows += usual.log_buffers(machine, descriptor_bytes, align=8)
     if image.initrd_end and moves_initrd:
-        size = image.initrd_end - image.initrd_start
-        rows.append(BootCall("alloc", "relocate_initrd", size=size, align=PAGE_SIZE))
+        size = align_up(image.initrd_end - image.initrd_start, PAGE_SIZE)
+        rows.append(BootCall("alloc", "relocate_initrd", size=size, align=PAGE_SIZE, role="initrd"))
+    rows += usual.node_data(machine, PGLIST_DATA_BYTES) if machine.config.memory_model == "SPARSEMEM_VMEMMAP" else []
     rows += [
         BootCall("alloc", role="mem_map"),
         BootCall("alloc", "e820__reserve_resources", size=224, align=64),
         BootCall("alloc", "pcpu_embed_first_chunk", size=33 * PAGE_SIZE, align=PAGE_SIZE, min_addr=16 * MiB),
     ]
-    rows += [BootCall("alloc", "alloc_large_system_hash", size=n * KiB, align=64) for n in (512, 256)]
-    return tuple(rows)
+    return tuple(rows + usual.swiotlb(machine, 768 * KiB) + usual.hash_tables(512, 256))
