@@ -85,8 +85,12 @@ class Kernel:
             return False, "it holds struct pages: the kernel would lose track of the frames they describe"
         if zone is None or not is_ram:
             return False, "no RAM is there"
-        if (start := self.memblock.reserved.holding(pfn)) is not None:
-            return False, "it was taken at boot: " + self.allocations.why(pfn, start)
+        if any(start <= pfn < end for start, end in self.allocations.cma_frames):
+            return False, "it belongs to the contiguous memory area (CMA): a driver may ask for it"
+        if self.buddy.user_block(pfn) is not None:
+            return False, "the page allocator has handed it out: only whoever asked for it may"
+        if not self.buddy.owns(pfn):  # what boot took and gave back (the initrd, init sections) is free by now
+            return False, "it was taken at boot: " + self.allocations.why(pfn, self.memblock.reserved.holding(pfn) or 0)
         if zone.excluded:
             return True, f"it is free, and only the owner of {zone.name} allocates from that zone"
         return False, "it is free, but the page allocator owns it: ask for it with alloc_pages first"

@@ -16,16 +16,16 @@ from __future__ import annotations
 from ..arch import Arch, Bounds
 from ..machine import Machine
 from ..parts import BootCall
+from ..ranges import Ranges
 from ..units import PAGE_SHIFT, PAGE_SIZE, VmlabError, align_up, group_hex, pfn_down, pfn_up
 from . import mem_map
 from .boot_calls import BootAllocations, purpose
 from .mem_map import Request
-from .memblock import BootOutOfMemory, Memblock, Ranges
+from .memblock import BootOutOfMemory, Memblock
 from .zones import Node
 
 FORMATS = ("x86-32", "x86-pae", "x86-64-4", "arm-short", "arm-lpae")  # kernels of that time had no other
 MODELS = ("FLATMEM", "SPARSEMEM")
-LATER = ("relocate_initrd",)  # steps of 6.1 that bootmem kernels did not have
 
 
 class Bootmem:
@@ -100,7 +100,7 @@ def replay(machine: Machine, rows: Arch, bounds: Bounds, nodes: list[Node], memb
     calls = rows.boot_calls(machine)
     initrd = _reserve(machine, bounds, calls, memblock)
     state = Bootmem(bounds, memblock)
-    bitmap = state.place_map(_image_end(machine, calls))
+    bitmap = state.place_map(rows.image(machine).end)
     goal = rows.memmap_min_addr(machine)
     memblock.ledger.note(_goal_note(goal, state))
     got = [(*bitmap, "init_bootmem")]
@@ -111,7 +111,7 @@ def replay(machine: Machine, rows: Arch, bounds: Bounds, nodes: list[Node], memb
         placed.append((request, start))
         got.append((start, start + request.call.size, "mem_map"))
     for call in calls:
-        if call.op == "alloc" and not call.role and call.caller not in LATER:
+        if call.op == "alloc" and not call.role:
             start = state.alloc(call.size, call.align, goal, purpose(call.caller), call.caller)
             got.append((start, start + call.size, call.caller))
     memblock.free(*bitmap, "the bitmap's own frames, given back last of all", "free_all_bootmem")
@@ -149,13 +149,6 @@ def _reserve(machine: Machine, bounds: Bounds, calls: tuple[BootCall, ...], memb
         if call.op == "reserve":
             memblock.reserve(call.start, call.end, purpose(call.caller), call.caller)
     return initrd
-
-
-def _image_end(machine: Machine, calls: tuple[BootCall, ...]) -> int:
-    """The kernel's `_end`; without an image, the end of the one that the architecture's calls reserve."""
-    if machine.image:
-        return machine.image.end
-    return max(call.end for call in calls if call.op == "reserve")
 
 
 def _goal_note(goal: int, state: Bootmem) -> str:

@@ -16,8 +16,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from ..ranges import Ranges
 from ..units import VmlabError
-from .memblock import Ranges
 from .zones import Zone
 
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 from ..arch import Arch, Bounds
 from ..machine import Machine
 from ..parts import Image
+from ..ranges import Ranges
 from ..units import PAGE_SHIFT, MiB, VmlabError, align_down, align_up, pfn_down, pfn_up
 from . import mem_map, watermarks
 from .boot_calls import BootAllocations
 from .mem_map import MemMap
-from .memblock import Memblock, Ranges
+from .memblock import Memblock
 from .zones import Node, Zone
 
 Frames = list[tuple[int, int]]  # half-open ranges of frame numbers

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
 
+from ..ranges import Ranges
 from ..units import pfn_down, pfn_up
 from .boot_calls import BootAllocations
 from .buddy import Buddy
 from .mem_map import MemMap
-from .memblock import Memblock, Ranges
+from .memblock import Memblock
 from .zones import Zone, Zones
 
 CMA = "the contiguous memory area (CMA)"

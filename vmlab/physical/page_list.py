@@ -16,10 +16,10 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ..ranges import Ranges
 from ..units import VmlabError, human
 from . import owners
 from .buddy import BadFree, DoubleFree
-from .memblock import Ranges
 from .owners import CMA, Booted, Held
 from .zones import Zone
 
