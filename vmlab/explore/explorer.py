@@ -89,7 +89,7 @@ class Explorer(Interactive):
         else:
             self._picture.value = _covered(drawing.figure_html(), self.error)
         self._says.value = f'<div style="min-height:6em">{paragraph(says, live=True)}</div>'
-        self._rows.value = drawing.table.html() if self._table.value else ""
+        self._rows.value = drawing.table.static_html() if self._table.value else ""
 
 
 def _covered(figure: str, error: str) -> str:

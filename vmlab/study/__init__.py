@@ -9,12 +9,14 @@ from .predict import predict, reveal
 from .progress import forget
 from .question import Feedback, Misconception, Question
 from .steps import Step, Steps
-from .weigh import weigh
+from .this_machine import this_machine
+from .weigh import Scenario, weigh
 
 __all__ = [
     "Feedback",
     "Misconception",
     "Question",
+    "Scenario",
     "Step",
     "Steps",
     "check",
@@ -23,5 +25,6 @@ __all__ = [
     "predict",
     "recall",
     "reveal",
+    "this_machine",
     "weigh",
 ]

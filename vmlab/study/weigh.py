@@ -1,49 +1,70 @@
-"""A scenario with a trade-off and no single number: choose in writing first, then weigh what others weigh."""
+"""A scenario with a trade-off and no single number: choose in writing first, then weigh the ways."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 from . import progress
 from .answer_box import button, html
-from .show import Interactive, html_of, note, paragraph, text_of
+from .show import Interactive, note, paragraph
+
+COLUMNS = ("way", "what you get", "what it costs")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What has to be decided, and the ways: (way, what you get, what it costs)."""
+
+    id: str
+    ask: str
+    ways: tuple[tuple[str, str, str], ...]
+
+    def static_html(self) -> str:
+        """The ways as a table."""
+        cell = '<td style="text-align:left">{}</td>'
+        head = "".join(f'<th scope="col" style="text-align:left">{name}</th>' for name in COLUMNS)
+        body = "".join(f"<tr>{''.join(cell.format(escape(word)) for word in way)}</tr>" for way in self.ways)
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def weigh(scenario: Scenario) -> Weigh:
+    """Ask for a choice in writing; then show what speaks for and against each way."""
+    return Weigh(scenario)
 
 
 class Weigh(Interactive):
-    """`ask`, a place to write, and after that `against`: a table or anything that shows itself."""
+    """A place to write, and after that the ways to compare with."""
 
-    def __init__(self, name: str, ask: str, against: Any) -> None:
-        self.name, self.ask, self.against = name, ask, against
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
 
     def build(self) -> Any:
         """Make the widget."""
         import ipywidgets
 
-        known = progress.recall_entry(self.name).get("sentence", "")
+        known = progress.recall_entry(self.scenario.id).get("sentence", "")
         words = ipywidgets.Textarea(value=known, rows=3, description="Your choice")
         words.style.description_width, words.layout.width = "9em", "46em"
-        press, said = button("Compare"), html(html_of(self.against) if known else "")
+        press, said = button("Compare"), html(self.scenario.static_html() if known else "")
 
         def on_click(_: Any) -> None:
             if not words.value.strip():
                 said.value = note("Write what you would choose, and what it costs, in two sentences.", "#777777")
                 return
-            progress.remember(self.name, sentence=words.value)
-            said.value = html_of(self.against)
+            progress.remember(self.scenario.id, sentence=words.value)
+            said.value = self.scenario.static_html()
 
         press.on_click(on_click)
-        return ipywidgets.VBox([html(paragraph(self.ask)), words, press, said])
+        return ipywidgets.VBox([html(paragraph(self.scenario.ask)), words, press, said])
 
     def static_html(self) -> str:
         """What an exported notebook shows."""
-        fold = f"<details><summary>Choose in writing, then open</summary>{html_of(self.against)}</details>"
-        return paragraph(self.ask) + fold
+        fold = f"<details><summary>Choose in writing, then open</summary>{self.scenario.static_html()}</details>"
+        return paragraph(self.scenario.ask) + fold
 
     def static_text(self) -> str:
         """What a terminal shows."""
-        return f"{self.ask}\n\n{text_of(self.against)}"
-
-
-def weigh(name: str, ask: str, against: Any) -> Weigh:
-    """Ask for a choice in writing; then show what speaks for and against each."""
-    return Weigh(name, ask, against)
+        rows = [" | ".join(way) for way in (COLUMNS, *self.scenario.ways)]
+        return "\n".join([self.scenario.ask, *rows])

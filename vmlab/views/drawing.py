@@ -21,18 +21,21 @@ class Table:
         self.columns = tuple(columns)
         self.rows = tuple(tuple(row) for row in rows)
 
-    def html(self) -> str:
+    def static_html(self) -> str:
         """A plain table with a header row, for a reader or a screen reader."""
         head = "".join(f'<th scope="col" style="text-align:left">{escape(name)}</th>' for name in self.columns)
         body = "".join(f"<tr>{''.join(_cell(value) for value in row)}</tr>" for row in self.rows)
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
-    def text(self) -> str:
+    def static_text(self) -> str:
         """The same in columns of characters, for a terminal."""
         rows = [self.columns, *([str(value) for value in row] for row in self.rows)]
         widths = [max(len(row[i]) for row in rows) for i in range(len(self.columns))]
         lines = ["  ".join(value.ljust(width) for value, width in zip(row, widths, strict=True)) for row in rows]
         return "\n".join(line.rstrip() for line in lines)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return {"text/html": self.static_html(), "text/plain": self.static_text()}
 
 
 @dataclass(frozen=True)
@@ -56,12 +59,12 @@ class Drawing:
     def static_html(self) -> str:
         """Figure, sentence and table, without widgets or scripts."""
         caption = f'<figcaption style="{FONT};font-size:13px;max-width:70em">{escape(self.alt)}</figcaption>'
-        table = f"<details><summary>The same as a table</summary>{self.table.html()}</details>"
+        table = f"<details><summary>The same as a table</summary>{self.table.static_html()}</details>"
         return f'<figure style="margin:0">{self.figure_html()}{caption}{table}</figure>'
 
     def static_text(self) -> str:
         """Sentence and table as text."""
-        return f"{self.alt}\n\n{self.table.text()}"
+        return f"{self.alt}\n\n{self.table.static_text()}"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         return {"text/html": self.static_html(), "text/plain": self.static_text()}
