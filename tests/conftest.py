@@ -1,0 +1,45 @@
+"""What tests share: every recorded machine, one test each.
+
+A test that takes `record` runs once for every record that can be booted; `recorded` is its machine and
+`booted` that machine's model, booted afresh.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import vmlab as vm
+from vmlab.record import SHIPPED, SUFFIX
+
+KEPT_ASIDE = Path(__file__).parent / "records"
+
+
+@cache
+def all_records() -> tuple[Path, ...]:
+    """Every record of a kernel that booted in QEMU: the shipped ones and those kept for the tests."""
+    found = [path for folder in (SHIPPED, KEPT_ASIDE) for path in sorted(folder.glob(f"*{SUFFIX}"))]
+    return tuple(path for path in found if not path.name.startswith("host-"))
+
+
+@cache
+def load(path: Path) -> vm.Machine:
+    return vm.load_machine(str(path))
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "record" in metafunc.fixturenames:
+        records = all_records()
+        metafunc.parametrize("record", records, ids=[path.name.removesuffix(SUFFIX) for path in records])
+
+
+@pytest.fixture
+def recorded(record: Path) -> vm.Machine:
+    return load(record)
+
+
+@pytest.fixture
+def booted(recorded: vm.Machine) -> vm.Kernel:
+    return vm.boot(recorded)
