@@ -17,7 +17,7 @@ FLOORS = [
     {"arch"},
     {"machine"},
     {"physical"},
-    {"record"},
+    {"record", "trace"},
     {"virtual"},
     {"kernel"},
     {"procfs"},

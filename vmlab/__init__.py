@@ -11,6 +11,7 @@ from .machine import Machine
 from .parts import BootCall, Config, Image, Region
 from .physical.page_list import PageList
 from .record import load_machine, machines
+from .trace import Trace, load_trace, traces
 from .units import GiB, KiB, MiB, TiB, VmlabError
 
 __all__ = [
@@ -25,9 +26,12 @@ __all__ = [
     "PageList",
     "Region",
     "TiB",
+    "Trace",
     "VmlabError",
     "boot",
     "load_machine",
+    "load_trace",
     "machines",
     "procfs",
+    "traces",
 ]
