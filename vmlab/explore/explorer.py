@@ -85,7 +85,7 @@ class Explorer(Interactive):
         drawing = self._scene.drawing
         says = f"{self.error}\nThe picture is the last one that could be drawn." if self.error else self._scene.text
         if drawing.png:
-            self._picture.value, self._picture.tooltip = drawing.png, drawing.alt
+            self._picture.value = drawing.png  # its sentence is said below: an Image widget has no alt text
         else:
             self._picture.value = _covered(drawing.figure_html(), self.error)
         self._says.value = f'<div style="min-height:6em">{paragraph(says, live=True)}</div>'

@@ -42,7 +42,7 @@ def button(words: str) -> Any:
     """A button as wide as its words."""
     import ipywidgets
 
-    return ipywidgets.Button(description=words, layout=ipywidgets.Layout(width="auto"))
+    return ipywidgets.Button(description=words, layout=ipywidgets.Layout(width="max-content"))
 
 
 def html(value: str = "") -> Any:

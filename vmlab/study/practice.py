@@ -40,7 +40,7 @@ def hint(question: Question, rung: int, as_html: bool = False) -> str:
     words = [*(question.hints or ())]
     if rung < len(words):
         return paragraph(words[rung]) if as_html else words[rung]
-    if question.steps is None:
+    if question.steps is None or rung > len(words):
         return ""
     facts = question.variant(number=TWIN)
     twin, lead = question.steps(**facts), f"A twin, worked out: {question.asked(facts)}"

@@ -29,7 +29,7 @@ FILLS = {
     "Normal": Fill("#d5eee5", "#009e73"),
     "HighMem": Fill("#fbf7c8", "#a89c00", "M1 1h2v2h-2z", 10),
     "Movable": Fill("#fbe6bf", "#e69f00", "M0 4H8"),
-    "Device": Fill("#eeeeee", "#555555", "M0 8L8 0"),
+    "Device": Fill("#eeeeee", "#555555", "M4 0V4H8"),
     "added": Fill("#f6e3ee", "#cc79a7", "M0 0L8 8M0 8L8 0", 8),
     "free": Fill("#ffffff", "#888888"),
     "hole": Fill("#ffffff", "#888888", "M0 7H2", 8),

@@ -53,7 +53,9 @@ def uses(kernel: Kernel) -> list[Use]:
         _paint(found, Use(start, end, "mem_map"))
     for start, end in kernel.mem_map.freed:
         _cut(found, start, end)
-    return _joined(found + holes(kernel))
+    for hole in holes(kernel):  # firmware may reserve addresses where no RAM is
+        _paint(found, hole)
+    return _joined(found)
 
 
 def holes(kernel: Kernel) -> list[Use]:
