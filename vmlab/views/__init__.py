@@ -4,7 +4,19 @@ A view imports the model and never `vmlab.study`; it keeps no state and shows no
 """
 
 from .drawing import Drawing, Table
+from .memblock import boot_step, firmware_map
 from .ruler import ruler
 from .zone_bars import zone_bars
+from .zones import zone_counts, zone_map, zone_rows
 
-__all__ = ["Drawing", "Table", "ruler", "zone_bars"]
+__all__ = [
+    "Drawing",
+    "Table",
+    "boot_step",
+    "firmware_map",
+    "ruler",
+    "zone_bars",
+    "zone_counts",
+    "zone_map",
+    "zone_rows",
+]
