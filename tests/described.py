@@ -8,13 +8,16 @@ import vmlab as vm
 
 PAGES = st.integers(1, 1 << 16)  # of 4 KiB, so up to 256 MiB
 FIRST = st.integers(24 << 8, 3 << 18)  # a first bank of 24 MiB .. 3 GiB holds kernel and boot allocations
-CMDLINE = st.lists(
-    st.sampled_from(
-        ["vmalloc=128M", "vmalloc=512M", "highmem=128M", "movablecore=64M", "kernelcore=25%", "log_buf_len=1M", "cma=8M"]
-    ),
-    unique=True,
-    max_size=3,
-).map(" ".join)
+WORDS = (
+    "vmalloc=128M",
+    "vmalloc=512M",
+    "highmem=128M",
+    "movablecore=64M",
+    "kernelcore=25%",
+    "log_buf_len=1M",
+    "cma=8M",
+)
+CMDLINE = st.lists(st.sampled_from(WORDS), unique=True, max_size=3).map(" ".join)
 
 
 def banks(first_pfn: int, first: int, more: list[tuple[int, int]], nodes: int) -> list[vm.Region]:

@@ -93,13 +93,13 @@ def watermark_ok(
     mark: int,
     lowmem_reserve: int,
     flags: set[str],
-    free_cma: int,
+    cma_nr_free: list[int],
 ) -> bool:
     """mm/page_alloc.c:__zone_watermark_ok of Linux 6.1, line by line (C's division of positive numbers)."""
     min_pages = mark
     unusable = (1 << order) - 1
     if "ALLOC_CMA" not in flags:
-        unusable += free_cma
+        unusable += sum(count * 2**lower for lower, count in enumerate(cma_nr_free))
     free_pages -= unusable
     if "ALLOC_MIN_RESERVE" in flags:
         min_pages -= min_pages // 2
@@ -111,7 +111,12 @@ def watermark_ok(
         return False
     if order == 0:
         return True
-    return any(nr_free[higher] > 0 for higher in range(order, len(nr_free)))
+    for higher in range(order, len(nr_free)):
+        if nr_free[higher] - cma_nr_free[higher] > 0:  # a list of another migratetype
+            return True
+        if "ALLOC_CMA" in flags and cma_nr_free[higher] > 0:
+            return True
+    return False
 
 
 class NaiveBootmem:

@@ -16,11 +16,14 @@ MAX_ORDER = 5  # blocks of 1 .. 16 frames
 
 
 def zones() -> list[Zone]:
-    """Two zones that meet inside a block, as Normal and HighMem do on i386 (0x36bfe)."""
+    """Two zones that meet inside a block, as Normal and HighMem do on i386 (0x36bfe); the second has a CMA area."""
     return [
         Zone(0, 0, "Normal", start_pfn=3, spanned_pages=70),
-        Zone(0, 1, "HighMem", start_pfn=73, spanned_pages=60),
+        Zone(0, 1, "HighMem", start_pfn=73, spanned_pages=60, cma_pages=24),
     ]
+
+
+CMA = set(range(88, 112))
 
 
 RANGES = st.lists(st.tuples(st.integers(0, 140), st.integers(1, 60)).map(lambda r: (r[0], r[0] + r[1])), max_size=5)
@@ -32,26 +35,31 @@ class BuddyAgainstFrames(RuleBasedStateMachine):
     @initialize(ranges=RANGES)
     def start(self, ranges: list[tuple[int, int]]) -> None:
         self.zones = zones()
-        self.buddy = Buddy(self.zones, ranges, MAX_ORDER)
+        self.buddy = Buddy(self.zones, ranges, MAX_ORDER, [(88, 112)])
         self.owned = {
             pfn for start, end in ranges for pfn in range(start, end) if any(zone.holds(pfn) for zone in self.zones)
         }
         self.free = set(self.owned)
         self.used: dict[int, int] = {}
 
-    @rule(which=st.integers(0, 1), order=st.integers(0, MAX_ORDER - 1))
-    def alloc(self, which: int, order: int) -> None:
+    @rule(which=st.integers(0, 1), order=st.integers(0, MAX_ORDER - 1), movable=st.booleans())
+    def alloc(self, which: int, order: int, movable: bool) -> None:
         zone = self.zones[which]
-        sizes = [o for o, firsts in enumerate(self.lists(zone)) if firsts and o >= order]
-        pfn = self.buddy.alloc(zone, order)
-        assert (pfn is None) == (not sizes)
+        lists = [self.lists(zone, self.free - CMA)]
+        if movable:
+            contiguous = self.lists(zone, self.free & CMA)
+            half = sum(map(zone.holds, self.free)) // 2
+            lists.insert(0 if sum(map(zone.holds, self.free & CMA)) > half else 1, contiguous)
+        fitting = [[firsts for firsts in choice[order:] if firsts] for choice in lists]
+        expected = next((sizes[0] for sizes in fitting if sizes), None)
+        pfn = self.buddy.alloc(zone, order, movable=movable)
+        assert (pfn is None) == (expected is None)
         if pfn is None:
             return
         frames = set(range(pfn, pfn + (1 << order)))
         assert pfn % (1 << order) == 0
         assert frames <= self.free
-        whole = pfn & -(1 << sizes[0])
-        assert whole in self.lists(zone)[sizes[0]], "it is cut from a block of the smallest order that is enough"
+        assert pfn in expected, "it is the lower end of a block of the smallest order that is enough"
         self.free -= frames
         self.used[pfn] = order
 
@@ -77,7 +85,7 @@ class BuddyAgainstFrames(RuleBasedStateMachine):
         if self.used.get(pfn) == order:
             return
         error = BadOrder if not 0 <= order < MAX_ORDER else BadFree
-        with pytest.raises(error, match="expected|free"):
+        with pytest.raises(error, match=r"expected|free"):
             self.buddy.free(pfn, order)
 
     @invariant()
@@ -85,7 +93,10 @@ class BuddyAgainstFrames(RuleBasedStateMachine):
         if not hasattr(self, "buddy"):
             return
         for zone in self.zones:
-            assert [len(firsts) for firsts in self.lists(zone)] == self.buddy.nr_free(zone)
+            ordinary, contiguous = self.lists(zone, self.free - CMA), self.lists(zone, self.free & CMA)
+            assert [len(firsts) for firsts in contiguous] == self.buddy.nr_free(zone, cma_only=True)
+            both = [len(one) + len(other) for one, other in zip(ordinary, contiguous, strict=True)]
+            assert both == self.buddy.nr_free(zone)
             free = {pfn for pfn in self.free if zone.holds(pfn)}
             assert free == {pfn for start, end in self.buddy.free_ranges(zone) for pfn in range(start, end)}
             assert len(free) == self.buddy.free_pages(zone)
@@ -94,8 +105,8 @@ class BuddyAgainstFrames(RuleBasedStateMachine):
         used = {pfn for first, order in self.used.items() for pfn in range(first, first + (1 << order))}
         assert self.owned == self.free | used
 
-    def lists(self, zone: Zone) -> list[list[int]]:
-        return blocks(self.free, zone.start_pfn, zone.end_pfn, MAX_ORDER)
+    def lists(self, zone: Zone, free: set[int]) -> list[list[int]]:
+        return blocks(free, zone.start_pfn, zone.end_pfn, MAX_ORDER)
 
 
 BuddyAgainstFrames.TestCase.settings = settings(max_examples=120, stateful_step_count=30, deadline=None)

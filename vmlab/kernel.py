@@ -111,7 +111,7 @@ def boot(machine: Machine) -> Kernel:
     free = managed.hand_over(machine, rows, bounds, memblock, allocations.mem_map)
     min_free_kbytes, owned = managed.settle(machine, rows, nodes, free, allocations)
     everything = [zone for node in nodes for zone in node.zones]
-    buddy = Buddy(everything, owned, machine.config.max_order or 11)
+    buddy = Buddy(everything, owned, machine.config.max_order or 11, allocations.cma_frames)
     return Kernel(
         machine=machine,
         bounds=bounds,
@@ -121,7 +121,7 @@ def boot(machine: Machine) -> Kernel:
         mem_map=allocations.mem_map,
         layout=Layout(machine, rows, bounds, memblock, allocations.got),
         buddy=buddy,
-        page_allocator=PageAllocator(nodes, buddy, allocations.cma_frames),
+        page_allocator=PageAllocator(nodes, buddy),
         min_free_kbytes=min_free_kbytes,
     )
 

@@ -6,19 +6,20 @@ one zone are always merged (Linux 6.1, mm/page_alloc.c: __rmqueue_smallest, expa
 Blocks of the highest order that nothing has touched are kept as ranges, so taking over 1 TiB costs no more
 than taking over 1 GiB.
 
-Left out: migratetypes and pageblocks (a CMA block merges like any other), per-CPU lists, compound pages,
-and the tail of a free list (a freed block always goes to the head, so the last one freed is the first
-one given out).
+Left out: migratetypes other than CMA and pageblocks, per-CPU lists, compound pages, and the tail of a free
+list (a freed block always goes to the head, so the last one freed is the first one given out).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 
 from ..ranges import Ranges
 from ..units import VmlabError
+from .free_area import FreeArea
 from .zones import Zone
+
+Span = tuple[int, int]
 
 
 class BadOrder(VmlabError):
@@ -33,75 +34,34 @@ class DoubleFree(BadFree):
     """A block given back that is free already."""
 
 
-@dataclass(slots=True)
-class FreeArea:
-    """One zone's free blocks. A dict is used as a list: its last key is the list's head."""
-
-    zone: Zone
-    blocks: list[dict[int, None]]  # by order: first frame of each free block
-    untouched: Ranges = field(default_factory=Ranges)  # frames of whole highest-order blocks
-
-    def block_of(self, pfn: int) -> tuple[int, int] | None:
-        """(first frame, order) of the free block that frame `pfn` lies in."""
-        for order, free in enumerate(self.blocks):
-            if (first := pfn & -(1 << order)) in free:
-                return first, order
-        top = len(self.blocks) - 1
-        return (pfn & -(1 << top), top) if self.untouched.holds(pfn) else None
-
-    def remove(self, first: int, order: int) -> bool:
-        """Take one free block off its list, if it is there."""
-        if first in self.blocks[order]:
-            del self.blocks[order][first]
-            return True
-        if order == len(self.blocks) - 1 and self.untouched.holds(first):
-            self.untouched.remove(first, first + (1 << order))
-            return True
-        return False
-
-    def within(self, start: int, end: int) -> list[tuple[int, int]]:
-        """(first frame, order) of every free block that has a frame in `start`..`end`."""
-        found = [
-            (first, order)
-            for order, free in enumerate(self.blocks)
-            for first in free
-            if first < end and first + (1 << order) > start
-        ]
-        top = len(self.blocks) - 1
-        for low, high in self.untouched:
-            firsts = range(max(low, start & -(1 << top)), min(high, end), 1 << top)
-            found += [(first, top) for first in firsts]
-        return found
-
-    def pop(self, order: int) -> int | None:
-        """Take the head of one free list; untouched blocks stand behind the others, lowest first."""
-        if self.blocks[order]:
-            return self.blocks[order].popitem()[0]
-        if order < len(self.blocks) - 1 or not len(self.untouched):
-            return None
-        first = self.untouched.starts[0]
-        self.untouched.remove(first, first + (1 << order))
-        return first
-
-
 class Buddy:
-    """Free frames of every zone: `frames` are half-open ranges of frame numbers, `max_order` counts lists."""
+    """Free frames of every zone. `frames` and `cma` are half-open ranges of frame numbers: all that the page
+    allocator owns, and those of the contiguous area among them; `max_order` is the number of free lists."""
 
-    def __init__(self, zones: Iterable[Zone], frames: Iterable[tuple[int, int]], max_order: int) -> None:
+    def __init__(self, zones: Iterable[Zone], frames: Iterable[Span], max_order: int, cma: Iterable[Span] = ()) -> None:
         self.max_order = max_order
-        self.areas = [FreeArea(zone, [{} for _ in range(max_order)]) for zone in zones]
         self.allocated: dict[int, int] = {}  # first frame -> order of every block handed out
-        self._names = {(area.zone.node, area.zone.name): area for area in self.areas}
-        owned = Ranges()  # touching ranges become one, or their blocks would have to be merged
+        self._cma, ordinary = Ranges(), Ranges()  # touching ranges become one, or blocks would have to be merged
+        for start, end in cma:
+            self._cma.add(start, end)
         for start, end in frames:
-            owned.add(start, end)
-        for area in self.areas:
-            for start, end in owned:
-                self._take_over(area, max(start, area.zone.start_pfn), min(end, area.zone.end_pfn))
-            for free in area.blocks:  # head = lowest, as after memblock_free_all
-                highest_first = sorted(free, reverse=True)
-                free.clear()
-                free.update(dict.fromkeys(highest_first))
+            ordinary.add(start, end)
+        contiguous = [part for span in self._cma for part in ordinary.shared(*span)]
+        for start, end in contiguous:
+            ordinary.remove(start, end)
+        zones = list(zones)
+        self.areas = [self._area_of(zone, False, ordinary) for zone in zones]
+        self.areas += [self._area_of(zone, True, contiguous) for zone in zones if zone.cma_pages]
+
+    def _area_of(self, zone: Zone, cma: bool, frames: Iterable[Span]) -> FreeArea:
+        area = FreeArea(zone, cma, [{} for _ in range(self.max_order)])
+        for start, end in frames:
+            self._take_over(area, max(start, zone.start_pfn), min(end, zone.end_pfn))
+        for free in area.blocks:  # head = lowest, as after memblock_free_all
+            highest_first = sorted(free, reverse=True)
+            free.clear()
+            free.update(dict.fromkeys(highest_first))
+        return area
 
     def _take_over(self, area: FreeArea, start: int, end: int) -> None:
         """__free_pages_memory: the largest aligned blocks that fit, the whole middle at once."""
@@ -118,25 +78,24 @@ class Buddy:
                 area.blocks[order][start] = None
                 start += 1 << order
 
-    def nr_free(self, zone: Zone) -> list[int]:
-        """Free blocks of each order, as a line of /proc/buddyinfo."""
-        area = self._area(zone)
-        counts = [len(free) for free in area.blocks]
-        counts[-1] += area.untouched.total() >> (self.max_order - 1)
-        return counts
+    def nr_free(self, zone: Zone, *, cma_only: bool = False) -> list[int]:
+        """Free blocks of each order, as a line of /proc/buddyinfo; or only those of the contiguous area."""
+        areas = [area for area in self._areas(zone) if area.cma or not cma_only]
+        return [sum(counts) for counts in zip([0] * self.max_order, *(area.nr_free() for area in areas), strict=True)]
 
-    def free_pages(self, zone: Zone) -> int:
-        """Free frames of `zone` (NR_FREE_PAGES)."""
-        return sum(count << order for order, count in enumerate(self.nr_free(zone)))
+    def free_pages(self, zone: Zone, *, cma_only: bool = False) -> int:
+        """Free frames of `zone` (NR_FREE_PAGES, NR_FREE_CMA_PAGES)."""
+        return sum(count << order for order, count in enumerate(self.nr_free(zone, cma_only=cma_only)))
 
-    def free_ranges(self, zone: Zone) -> Iterator[tuple[int, int]]:
+    def free_ranges(self, zone: Zone) -> Iterator[Span]:
         """Free frames of `zone` as ascending half-open ranges that do not touch."""
-        area, found = self._area(zone), Ranges()
-        for start, end in area.untouched:
-            found.add(start, end)
-        for order, free in enumerate(area.blocks):
-            for first in free:
-                found.add(first, first + (1 << order))
+        found = Ranges()
+        for area in self._areas(zone):
+            for start, end in area.untouched:
+                found.add(start, end)
+            for order, free in enumerate(area.blocks):
+                for first in free:
+                    found.add(first, first + (1 << order))
         return iter(found)
 
     def block_of(self, pfn: int) -> tuple[int, int] | None:
@@ -156,27 +115,41 @@ class Buddy:
                 return first, order
         return None
 
-    def alloc(self, zone: Zone, order: int = 0) -> int | None:
-        """Hand out 2**order frames of `zone`: the first one's number, or None if no block is large enough."""
+    def alloc(self, zone: Zone, order: int = 0, *, movable: bool = False) -> int | None:
+        """Hand out 2**order frames of `zone`: the first one's number, or None if no block is large enough.
+
+        Movable pages may also come from the contiguous area: first of all while it has more than half of the
+        zone's free pages, and when nothing else is left (__rmqueue).
+        """
         self.check_order(order)
-        area = self._area(zone)
-        for current in range(order, self.max_order):
-            first = area.pop(current)
-            if first is None:
-                continue
-            while current > order:  # expand(): keep the lower half, the upper half becomes free
-                current -= 1
-                area.blocks[current][first + (1 << current)] = None
-            self.allocated[first] = order
-            return first
+        for area in self._preferred(zone, movable):
+            for current in range(order, self.max_order):
+                if (first := area.pop(current)) is not None:
+                    return self._expand(area, first, current, order)
         return None
+
+    def _preferred(self, zone: Zone, movable: bool) -> list[FreeArea]:
+        areas = [area for area in self._areas(zone) if movable or not area.cma]
+        if len(areas) > 1 and self.free_pages(zone, cma_only=True) > self.free_pages(zone) // 2:
+            areas.reverse()
+        return areas
+
+    def _expand(self, area: FreeArea, first: int, current: int, order: int) -> int:
+        """Keep the lower half until the size is right; the upper halves become free."""
+        while current > order:
+            current -= 1
+            area.blocks[current][first + (1 << current)] = None
+        self.allocated[first] = order
+        return first
 
     def take(self, zone: Zone, start: int, end: int) -> list[tuple[int, int]]:
         """Hand out every free frame of `start`..`end`, splitting blocks at the ends, as alloc_contig_range does.
 
         Returns (first frame, order) of each block taken; give each back with `free`.
         """
-        area = self._area(zone)
+        return sorted(block for area in self._areas(zone) for block in self._take_from(area, start, end))
+
+    def _take_from(self, area: FreeArea, start: int, end: int) -> list[tuple[int, int]]:
         todo, taken = area.within(start, end), []
         for first, order in todo:
             area.remove(first, order)
@@ -190,7 +163,7 @@ class Buddy:
                 area.blocks[order][first] = None
             else:
                 todo += [(first, order - 1), (first + size // 2, order - 1)]
-        return sorted(taken)
+        return taken
 
     def free(self, pfn: int, order: int = 0) -> None:
         """Take back a block that `alloc` handed out, and merge it with its buddies while they are free."""
@@ -201,7 +174,7 @@ class Buddy:
         del self.allocated[pfn]
         while order < self.max_order - 1:
             buddy = pfn ^ (1 << order)
-            if not area.zone.holds(buddy) or not area.remove(buddy, order):
+            if not area.remove(buddy, order):  # it is not free, or in another zone
                 break
             pfn &= buddy
             order += 1
@@ -229,11 +202,12 @@ class Buddy:
             top = self.max_order - 1
             raise BadOrder(f"order {order}: expected 0 to {top}, so at most {1 << top} frames at once")
 
-    def _area(self, zone: Zone) -> FreeArea:
-        found = self._names.get((zone.node, zone.name))
-        if found is None:
+    def _areas(self, zone: Zone) -> list[FreeArea]:
+        found = [area for area in self.areas if (area.zone.node, area.zone.name) == (zone.node, zone.name)]
+        if not found:
             raise VmlabError(f"zone {zone.name} of node {zone.node} is not one of this machine's zones")
         return found
 
     def _holding(self, pfn: int) -> FreeArea | None:
-        return next((area for area in self.areas if area.zone.holds(pfn)), None)
+        cma = self._cma.holds(pfn)
+        return next((area for area in self.areas if area.zone.holds(pfn) and area.cma == cma), None)

@@ -6,12 +6,12 @@ zone that stays above its watermark (Linux 6.1, mm/page_alloc.c: build_zonelists
 __zone_watermark_ok). A zone added to be somebody's own is in no list.
 
 Left out: reclaim and compaction (what would wait for them fails), per-CPU lists, cpusets, the highatomic
-reserve, watermark boost, and CMA's own free lists: free CMA pages are only not counted for others.
+reserve, and watermark boost.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from ..units import VmlabError
@@ -117,20 +117,24 @@ class AllocFlags:
         return cls(flags.has(gfp, "__GFP_HIGH"), non_block, False, movable)
 
 
-def watermark_ok(nr_free: list[int], order: int, mark: int, reserve: int, alloc: AllocFlags, free_cma: int = 0) -> bool:
+def watermark_ok(
+    nr_free: list[int], order: int, mark: int, reserve: int, alloc: AllocFlags, cma_nr_free: Sequence[int] = ()
+) -> bool:
     """__zone_watermark_ok: whether a zone may give 2**order pages and stay above `mark` plus `reserve`.
 
     `nr_free` are the zone's free blocks by order, `reserve` its lowmem_reserve entry for the request's
-    highest zone (not for this zone), `free_cma` its free pages in the contiguous area.
+    highest zone (not for this zone), `cma_nr_free` those of its free blocks that are in the contiguous area.
     """
-    return not _shortage(nr_free, order, mark, reserve, alloc, free_cma)
+    return not _shortage(nr_free, order, mark, reserve, alloc, cma_nr_free)
 
 
-def _shortage(nr_free: list[int], order: int, mark: int, reserve: int, alloc: AllocFlags, free_cma: int) -> str:
+def _shortage(
+    nr_free: list[int], order: int, mark: int, reserve: int, alloc: AllocFlags, cma_nr_free: Sequence[int]
+) -> str:
     """What is missing, in words; empty where nothing is."""
+    if not alloc.cma and cma_nr_free:
+        nr_free = [count - of_cma for count, of_cma in zip(nr_free, cma_nr_free, strict=True)]
     free = sum(count << o for o, count in enumerate(nr_free)) - ((1 << order) - 1)
-    if not alloc.cma:
-        free -= free_cma
     least = _lowered(mark, alloc)
     if free <= least + reserve:
         return f"{free} usable free pages, not more than watermark {least} + lowmem_reserve {reserve}"
@@ -150,13 +154,10 @@ def _lowered(mark: int, alloc: AllocFlags) -> int:
 
 
 class PageAllocator:
-    """alloc_pages over the zonelists of `nodes`: buddy's blocks, handed out by the watermarks' rules.
+    """alloc_pages over the zonelists of `nodes`: buddy's blocks, handed out by the watermarks' rules."""
 
-    `cma` are the frame ranges of the contiguous area.
-    """
-
-    def __init__(self, nodes: list[Node], buddy: Buddy, cma: Iterable[tuple[int, int]] = ()) -> None:
-        self.nodes, self.buddy, self.cma = nodes, buddy, tuple(cma)
+    def __init__(self, nodes: list[Node], buddy: Buddy) -> None:
+        self.nodes, self.buddy = nodes, buddy
 
     def alloc(self, order: int, gfp: str | int, node: int | None = None) -> Page | NoPage:
         """One block, or the reasons why there is none: first above the low mark, then as far as gfp allows."""
@@ -172,7 +173,7 @@ class PageAllocator:
             refusals.clear()
             for zone in tries:
                 why = "" if mark == "none" else self._refuses(zone, order, highest, mark, alloc)
-                pfn = None if why else self.buddy.alloc(zone, order)
+                pfn = None if why else self.buddy.alloc(zone, order, movable=alloc.cma)
                 if pfn is not None:
                     return Page(pfn, order, zone.node, zone.name, mark)
                 refusals.append(Refusal(zone.node, zone.name, why or f"no free block of order {order}"))
@@ -180,14 +181,5 @@ class PageAllocator:
 
     def _refuses(self, zone: Zone, order: int, highest: int, mark: str, alloc: AllocFlags) -> str:
         pages = zone.watermark.low if mark == "low" else zone.watermark.min
-        free_cma = 0 if alloc.cma or not zone.cma_pages else self.free_cma(zone)
-        reserve = zone.lowmem_reserve[highest]
-        return _shortage(self.buddy.nr_free(zone), order, pages, reserve, alloc, free_cma)
-
-    def free_cma(self, zone: Zone) -> int:
-        """Free frames of the zone's contiguous area (NR_FREE_CMA_PAGES)."""
-        return sum(
-            max(0, min(end, high) - max(start, low))
-            for start, end in self.buddy.free_ranges(zone)
-            for low, high in self.cma
-        )
+        cma = self.buddy.nr_free(zone, cma_only=True) if zone.cma_pages else ()
+        return _shortage(self.buddy.nr_free(zone), order, pages, zone.lowmem_reserve[highest], alloc, cma)

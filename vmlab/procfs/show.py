@@ -33,7 +33,7 @@ def _zone_row(kernel: Kernel, zone: Zone) -> ZoneInfo:
         zone.name,
         pages,
         zone.lowmem_reserve,
-        vm_stat={"nr_free_pages": free, "nr_free_cma": kernel.page_allocator.free_cma(zone)},
+        vm_stat={"nr_free_pages": free, "nr_free_cma": kernel.buddy.free_pages(zone, cma_only=True)},
         pagesets=tuple({"cpu": cpu, **pageset, **threshold} for cpu in range(kernel.machine.cpus)),
         last={"node_unreclaimable": 0, "start_pfn": zone.start_pfn},
     )
