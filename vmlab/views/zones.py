@@ -77,8 +77,8 @@ def tell(zones: Sequence[AnyZone]) -> str:
     """Two sentences: what RAM the page allocator did not get, and which zone keeps most back."""
     present, managed = (sum(getattr(z, f"{kind}_pages") for z in zones) for kind in ("present", "managed"))
     return (
-        f"{_sizes(zones)}. Of {present:,} present pages {managed:,} are managed; boot kept "
-        f"{human((present - managed) << PAGE_SHIFT)}. {watermarks.tell(zones)}"
+        f"{_sizes(zones)}. Of {present:,} present pages {managed:,} are managed: "
+        f"{human((present - managed) << PAGE_SHIFT)} did not go to the page allocator. {watermarks.tell(zones)}"
     )
 
 

@@ -9,8 +9,9 @@ from ...machine import Machine
 from ...parts import Region
 from ...physical import gfp, zonelist
 from ...physical.watermarks import LOWMEM_RESERVE_RATIO
-from ...units import PAGE_SHIFT, GiB, MiB
+from ...units import PAGE_SHIFT, GiB, MiB, human
 from ..question import Facts, Misconception, Question
+from ..weigh import Scenario
 from .zones import PC, booted, key
 
 
@@ -170,3 +171,29 @@ MOVABLE = Question(
     because="Movable is cut from the highest zone only, and may take all of it: HighMem is then empty "
     "(Linux 6.1, mm/page_alloc.c:find_zone_movable_pfns_for_nodes; record arm-virt-armmp-1g-movable256m).",
 )
+
+CHOICES = (
+    ("", "nothing has to be set; but the driver's 300 MiB do not fit, and ioremap() fails"),
+    ("vmalloc=512M", "the kernel's own data: less lowmem for inodes, page tables and sockets of many processes"),
+    ("vmalloc=360M", "a little of everything; the next driver, or a fragmented area, and it is too small again"),
+    (
+        "movablecore=256M",
+        "lowmem again: page tables cannot be moved, so none of them may use that zone; the driver is not helped",
+    ),
+)
+
+
+def who_pays() -> Scenario:
+    """Command lines for a board with a demanding driver; what each gives is asked of a booted model."""
+    ways = []
+    for words, cost in CHOICES:
+        kernel = boot(Machine(arch="arm", ram=(Region(0x4000_0000, GiB),), cmdline=words))
+        sizes = {zone.name: zone.present_pages for zone in kernel.zones if zone.present_pages}
+        room = next(area.end - area.start for area in kernel.layout.areas if area.name == "vmalloc")
+        given = ", ".join(f"{name} {human(pages << PAGE_SHIFT)}" for name, pages in sizes.items())
+        ways.append((words or "as it is", f"{human(room)} of addresses for vmalloc and ioremap; {given}", cost))
+    ask = (
+        "A 1 GiB ARM board has a card whose driver maps 300 MiB of device memory with ioremap(). It also runs "
+        "thousands of small processes. Which command line do you choose, and who pays for it?"
+    )
+    return Scenario("04/who-pays", ask, tuple(ways))
