@@ -19,6 +19,8 @@
 # commit.
 
 # %%
+import textwrap
+
 import vmlab as vm
 from vmlab import explore, views
 from vmlab.study import practise, predict, recall, reveal, this_machine, weigh
@@ -155,7 +157,7 @@ split = board.with_zone("NewMem", size=512 * vm.MiB, below="HighMem")
 try:
     vm.boot(split)
 except vm.VmlabError as refused:
-    print(refused)
+    print(textwrap.fill(str(refused), 100))
 
 # %% [markdown]
 # Read the error: a real kernel does not even compile (`#error` in include/linux/gfp.h). Each combination of

@@ -117,4 +117,4 @@ def test_a_frame_is_answered_with_yes_or_no_and_a_reason() -> None:
 
 def test_the_added_zone_is_summed_up() -> None:
     kernel = vm.boot(mem_map.machine(("arm", 0x4000_0000), 2048, 240, 512, "Normal", 36, "FLATMEM", "memblock"))
-    assert "mem_map takes 4,608 of them" in mem_map.newmem(kernel)[0]
+    assert "mem_map takes 4,608," in mem_map.newmem(kernel)[0]

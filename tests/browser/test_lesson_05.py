@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from conftest import Server
 from labpage import LabPage, handle
 from playwright.sync_api import Locator
 
@@ -22,10 +23,9 @@ Explorer(draw, [Slider("mib", "RAM, MiB", 512, 3000, 8, 1024)])
 
 
 @pytest.fixture
-def lesson(lab: LabPage) -> LabPage:
+def lesson(lab: LabPage, server: Server) -> LabPage:
     """The lesson, run from top to bottom, with nothing answered yet."""
-    lab.open_cells("from vmlab import study; study.forget()", name="forget.ipynb")
-    lab.run_all()
+    (server.folder.parent / "state" / "data" / "vmlab-progress.json").unlink(missing_ok=True)
     lab.open_notebook(NOTEBOOK)
     lab.run_all()
     return lab
@@ -58,40 +58,30 @@ def commit(cell: Locator, words: str) -> None:
     cell.get_by_text("Committed.").wait_for()
 
 
-def test_all_cells_run_and_nothing_is_given_away(lesson: LabPage) -> None:
-    for source in ("reveal(ask.MORE_FREE)", "reveal(ask.WHERE"):
-        cell = code_cell(lesson, source)
-        assert "Shut until you commit" in cell.inner_text()
-        assert 0 == cell.locator(SVG).count()
-    assert lesson.console_errors == []
-
-
-def test_a_wrong_prediction_is_shown_beside_the_result_with_the_belief_behind_it(lesson: LabPage) -> None:
-    facts = ask.WHERE.variant()
-    commit(code_cell(lesson, "predict(ask.WHERE)"), ask.PLACES["high"])
+def test_a_prediction_opens_its_result_with_the_belief_behind_a_wrong_one(lesson: LabPage) -> None:
     shown = code_cell(lesson, "reveal(ask.WHERE")
+    assert "Shut until you commit" in shown.inner_text()
+    assert 0 == shown.locator(SVG).count()
+
+    commit(code_cell(lesson, "predict(ask.WHERE)"), ask.PLACES["high"])
     shown.locator(SVG).first.wait_for()
     text = shown.inner_text()
-
     assert "You predicted" in text
     assert ask.PLACES["high"] in text
     assert ask.PLACES["top"] in text
-    assert ask.WHERE.check("high", facts).text in text
+    assert ask.WHERE.check("high", ask.WHERE.variant()).text in text
     assert "One sentence" in text
     shown.scroll_into_view_if_needed()
     lesson.screenshot("lesson-05-wrong-prediction")
-    assert lesson.console_errors == []
 
-
-def test_a_right_prediction_is_called_right_and_a_sentence_is_kept(lesson: LabPage) -> None:
-    options = ask.MORE_FREE.options(ask.MORE_FREE.variant())
-    commit(code_cell(lesson, "predict(ask.MORE_FREE)"), options["nothing"])
-    shown = code_cell(lesson, "reveal(ask.MORE_FREE)")
-    shown.get_by_text("Right.").wait_for()
-    shown.locator("textarea").fill("free is never more than managed")
-    shown.get_by_role("button", name="Keep my sentence").press("Enter")
-    shown.get_by_text("Kept.").wait_for()
+    commit(code_cell(lesson, "predict(ask.MORE_FREE)"), ask.MORE_FREE.options(ask.MORE_FREE.variant())["nothing"])
+    right = code_cell(lesson, "reveal(ask.MORE_FREE)")
+    right.get_by_text("Right.").wait_for()
+    right.locator("textarea").fill("free is never more than managed")
+    right.get_by_role("button", name="Keep my sentence").press("Enter")
+    right.get_by_text("Kept.").wait_for()
     lesson.screenshot("lesson-05-right-prediction")
+    assert lesson.console_errors == []
 
 
 def test_practice_names_the_belief_then_accepts_the_right_number(lesson: LabPage) -> None:
@@ -112,11 +102,12 @@ def test_practice_names_the_belief_then_accepts_the_right_number(lesson: LabPage
     box.fill(f"{question.answer(**facts):,}")
     button.press("Enter")
     cell.get_by_text("Right.").wait_for()
+    assert lesson.console_errors == []
 
 
-def test_a_slider_moved_by_key_changes_picture_and_text_in_place(lesson: LabPage) -> None:
+def test_the_explorer_changes_in_place_by_keyboard(lesson: LabPage) -> None:
     cell = code_cell(lesson, "explore.mem_map_explorer()")
-    slider = cell.get_by_role("slider").nth(1)  # vmalloc=
+    slider, readout = cell.get_by_role("slider").nth(1), cell.locator(".widget-readout").nth(1)  # vmalloc=
     cell.locator(SVG).first.scroll_into_view_if_needed()
     text = cell.get_by_role("status").inner_text()
     full = cell.locator(".jp-Cell-outputArea").bounding_box()["height"]
@@ -125,43 +116,36 @@ def test_a_slider_moved_by_key_changes_picture_and_text_in_place(lesson: LabPage
     lesson.press(slider)
     lesson.wait_for_change(cell, SVG, before)
     assert text != cell.get_by_role("status").inner_text()
-    assert "256" == cell.locator(".widget-readout").nth(1).inner_text()
-    latency = lesson.key_to_pixel(cell, slider, SVG)
-    print(f"ruler: {latency}")
+    assert "256" == readout.inner_text()
+    print(f"ruler: {lesson.key_to_pixel(cell, slider, SVG)}")
     lesson.screenshot("lesson-05-explorer")
-    assert lesson.page.evaluate("() => window.lowest") > 0.9 * full
+
+    lesson.press(slider, key="ArrowLeft", times=21)  # a burst ends on its last value
+    cell.get_by_text("frames, 0x6edf9 to 0x6fff8").wait_for(timeout=3000)
+    assert "240" == readout.inner_text()
+    assert lesson.page.evaluate("() => window.lowest") > 0.9 * full, "the output area keeps its height"
     assert lesson.console_errors == []
 
 
-def test_what_cannot_be_built_is_said_over_the_last_good_picture(lesson: LabPage) -> None:
+def test_the_explorer_takes_typed_numbers_and_says_what_cannot_be_built(lesson: LabPage) -> None:
     cell = code_cell(lesson, "explore.mem_map_explorer()")
-    readout = cell.locator(".widget-readout").first
-    readout.fill("512")
-    readout.press("Enter")
-    alert = cell.get_by_role("alert")
-    alert.wait_for()
-    assert "cannot be cut from HighMem" in alert.inner_text()
-    assert 1 == cell.locator(SVG).count()
+    ram = cell.locator(".widget-readout").first
+    ram.fill("512")
+    ram.press("Enter")
+    cell.get_by_role("alert").wait_for()
+    assert "cannot be cut from HighMem" in cell.get_by_role("alert").inner_text()
+    assert 1 == cell.locator(SVG).count(), "the last good picture stays"
     lesson.screenshot("lesson-05-error")
-    readout.fill("2048")
-    readout.press("Enter")
-    alert.wait_for(state="detached")
+    ram.fill("2048")
+    ram.press("Enter")
+    cell.get_by_role("alert").wait_for(state="detached")
 
-
-def test_a_typed_frame_is_answered_and_the_table_opens(lesson: LabPage) -> None:
-    cell = code_cell(lesson, "explore.mem_map_explorer()")
     cell.get_by_label("May I write to frame").fill("0x6f000")
     cell.get_by_text("Frame 0x6f000: no; it holds struct pages").wait_for()
     cell.get_by_label("Show the same as a table").press("Space")
     cell.locator("table").get_by_text("zone NewMem").wait_for()
     lesson.screenshot("lesson-05-frame")
-
-
-def test_a_burst_of_keys_ends_on_the_last_value(lesson: LabPage) -> None:
-    cell = code_cell(lesson, "explore.mem_map_explorer()")
-    lesson.press(cell.get_by_role("slider").nth(2), key="ArrowLeft", times=16)  # NewMem: 512 down to 0
-    cell.get_by_text("NewMem is frames").wait_for(state="detached", timeout=3000)
-    assert "0" == cell.locator(".widget-readout").nth(2).inner_text()
+    assert lesson.console_errors == []
 
 
 def test_a_matplotlib_explorer_follows_a_key_too(lab: LabPage) -> None:

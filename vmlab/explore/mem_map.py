@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..kernel import Kernel, boot
 from ..machine import Machine
 from ..parts import Config, Image, Region
+from ..physical import owners
 from ..study.question import number
 from ..units import GiB, KiB, MiB, VmlabError
 from ..views import ruler
@@ -91,16 +92,17 @@ def memory(arch: str, start: int, size: int) -> tuple[Region, ...]:
 
 
 def newmem(kernel: Kernel) -> tuple[str, ...]:
-    """What can be said of the added zone: its frames, and how many of them hold mem_map."""
+    """What can be said of the added zone: its frames, and how many of them boot has taken, and for what."""
     said = []
     for zone in kernel.zones:
         if zone.excluded and zone.spanned_pages:
-            held = sum(
-                len(range(max(r.start, zone.start_pfn), min(r.stop, zone.end_pfn))) for r in kernel.mem_map.frames
-            )
+            taken = owners.reserved(kernel, zone)
+            held = sum(part.pages for part in taken if kernel.mem_map.holds(part.start_pfn))
+            rest = sum(part.pages for part in taken) - held
             said.append(
-                f"{zone.name} is frames {zone.start_pfn:#x} to {zone.end_pfn - 1:#x}: {zone.present_pages:,} present, "
-                f"{zone.managed_pages:,} free for you; mem_map takes {held:,} of them."
+                f"{zone.name} is frames {zone.start_pfn:#x} to {zone.end_pfn - 1:#x}, "
+                f"{zone.present_pages:,} of them RAM: "
+                f"mem_map takes {held:,}, the rest of boot and CMA {rest:,}; the others are free."
             )
     return tuple(said)
 

@@ -156,9 +156,10 @@ def split(found: Limits, want: ZoneSplit, bits_per_long: int) -> None:
     index = found.names.index(donor)
     pages, room = want.size >> PAGE_SHIFT, found.high[index] - found.low[index]
     if pages > room:
+        remedy = f"ask for at most {human(room << PAGE_SHIFT)}" if room else "cut another zone, or add RAM"
         raise VmlabError(
             f"zone {want.name}: {human(want.size)} ({pages} pages) cannot be cut from {donor}, which has {room} pages; "
-            f"ask for at most {human(room << PAGE_SHIFT)}"
+            f"{remedy}"
         )
     if want.below:
         cut = found.low[index] + pages

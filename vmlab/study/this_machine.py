@@ -21,6 +21,7 @@ from .show import paragraph
 SAMPLE = "amd64-pc-4g"
 PROC = Path("/proc")
 STRUCT_PAGE_BYTES = 64  # on amd64 and arm64, Linux 6.1 as Debian builds it (recorded)
+LEFT = 'style="text-align:left;padding:.1em .9em .1em 0"'
 COLUMNS = ("node", "zone", "first frame", "spanned", "present", "managed")
 
 
@@ -78,8 +79,8 @@ class ThisMachine:
 
     def static_html(self) -> str:
         """Sentences and zones as HTML."""
-        head = "".join(f'<th scope="col">{name}</th>' for name in COLUMNS)
-        body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in self.rows())
+        head = "".join(f'<th scope="col" {LEFT}>{name}</th>' for name in COLUMNS)
+        body = "".join(f"<tr>{''.join(f'<td {LEFT}>{escape(cell)}</td>' for cell in row)}</tr>" for row in self.rows())
         return f"{paragraph(self.said())}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:

@@ -23,8 +23,10 @@ class Scenario:
 
     def static_html(self) -> str:
         """The ways as a table."""
-        cell = '<td style="text-align:left">{}</td>'
-        head = "".join(f'<th scope="col" style="text-align:left">{name}</th>' for name in COLUMNS)
+        cell = '<td style="text-align:left;padding:.1em .9em .1em 0">{}</td>'
+        head = "".join(
+            f'<th scope="col" style="text-align:left;padding:.1em .9em .1em 0">{name}</th>' for name in COLUMNS
+        )
         body = "".join(f"<tr>{''.join(cell.format(escape(word)) for word in way)}</tr>" for way in self.ways)
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 

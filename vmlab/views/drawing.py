@@ -23,7 +23,10 @@ class Table:
 
     def static_html(self) -> str:
         """A plain table with a header row, for a reader or a screen reader."""
-        head = "".join(f'<th scope="col" style="text-align:left">{escape(name)}</th>' for name in self.columns)
+        head = "".join(
+            f'<th scope="col" style="text-align:left;padding:.1em .9em .1em 0">{escape(name)}</th>'
+            for name in self.columns
+        )
         body = "".join(f"<tr>{''.join(_cell(value) for value in row)}</tr>" for row in self.rows)
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
@@ -73,4 +76,4 @@ class Drawing:
 def _cell(value: object) -> str:
     align = "right" if isinstance(value, int) and not isinstance(value, bool) else "left"
     shown = f"{value:,}" if align == "right" else str(value)
-    return f'<td style="text-align:{align}">{escape(shown)}</td>'
+    return f'<td style="text-align:{align};padding:.1em .9em .1em 0">{escape(shown)}</td>'

@@ -60,7 +60,7 @@ def _canvas() -> tuple[Any, Any, list[Any], list[list[Any]]]:
 
     figure = Figure(figsize=SIZE)
     FigureCanvasAgg(figure)
-    axes = figure.add_axes((0.1, 0.17, 0.87, 0.8))
+    axes = figure.add_axes((0.1, 0.17, 0.87, 0.72))
     bars, words = [], []
     for kind, (name, colour, hatch) in enumerate(COUNTS):
         places = [place + (1 - kind) * 0.27 for place in range(MOST)]
@@ -68,5 +68,5 @@ def _canvas() -> tuple[Any, Any, list[Any], list[list[Any]]]:
         words.append([axes.text(1, place, "", va="center", fontsize=9, clip_on=True) for place in places])
     axes.set_xlabel("pages of 4096 bytes", fontsize=10)
     axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.legend(loc="lower right", fontsize=9)
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(COUNTS), frameon=False, fontsize=9)
     return figure, axes, bars, words
