@@ -10,9 +10,13 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import vmlab as vm
 from vmlab.record import SHIPPED, SUFFIX
+
+settings.register_profile("vmlab", deadline=None)  # how fast a machine is decides no test
+settings.load_profile("vmlab")
 
 KEPT_ASIDE = Path(__file__).parent / "records"
 

@@ -185,7 +185,7 @@ CALLS = st.lists(
 TAKEN = st.lists(st.tuples(st.integers(0, 200 << 12), st.integers(1, 30 << 12)), max_size=5)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(CALLS, TAKEN, st.integers(1, 40), st.integers(50, 180))
 def test_every_allocation_is_where_the_bitmap_search_of_2_6_32_puts_it(calls, taken, low: int, pages: int):
     memblock = Memblock()

@@ -109,7 +109,7 @@ class BuddyAgainstFrames(RuleBasedStateMachine):
         return blocks(free, zone.start_pfn, zone.end_pfn, MAX_ORDER)
 
 
-BuddyAgainstFrames.TestCase.settings = settings(max_examples=120, stateful_step_count=30, deadline=None)
+BuddyAgainstFrames.TestCase.settings = settings(max_examples=120, stateful_step_count=30)
 TestBuddyAgainstFrames = BuddyAgainstFrames.TestCase
 
 

@@ -72,13 +72,13 @@ def test_every_frame_of_every_record_is_accounted_for_after_a_split(recorded: vm
     assert sum(z.managed_pages for z in before.zones) == sum(z.managed_pages for z in after.zones)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(machines())
 def test_no_described_machine_loses_a_frame(machine: vm.Machine):
     check(vm.boot(machine))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(machines(archs=("arm", "i386")))
 def test_the_bootmem_era_loses_none_either(machine: vm.Machine):
     check(vm.boot(dataclasses.replace(machine, boot_allocator="bootmem")))

@@ -75,7 +75,7 @@ class MemblockAgainstCells(RuleBasedStateMachine):
         assert self.naive.free() == self.real.free_ranges()
 
 
-MemblockAgainstCells.TestCase.settings = settings(max_examples=150, stateful_step_count=25, deadline=None)
+MemblockAgainstCells.TestCase.settings = settings(max_examples=150, stateful_step_count=25)
 TestMemblockAgainstCells = MemblockAgainstCells.TestCase
 
 

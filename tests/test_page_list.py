@@ -58,7 +58,7 @@ def test_an_empty_list_says_none():
     assert None is pages.alloc()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.sampled_from(["LIFO", "FIFO"]), st.lists(st.integers(0, 40), max_size=60))
 def test_the_list_is_a_python_list(order: str, steps: list[int]):
     """0 to 9: allocate; above: free the n-th frame in use."""

@@ -63,7 +63,8 @@ class Bootmem:
         pages, step = pfn_up(size), max(1, align >> PAGE_SHIFT)
         wanted = goal >> PAGE_SHIFT
         start = wanted if self.low < wanted < self.high else self.low
-        for begin in (max(start, self._hint), start, self.low):
+        # from the end of the last allocation first; then all again without the goal
+        for begin in (max(start, self._hint), start, max(self.low, self._hint), self.low):
             first = self._find(begin, pages, step)
             if first is not None:
                 place = self._shared(first, align)
