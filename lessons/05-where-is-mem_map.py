@@ -25,7 +25,7 @@ import vmlab as vm
 from vmlab import explore, views
 from vmlab.study import practise, predict, recall, reveal, this_machine, weigh
 from vmlab.study.questions import mem_map as ask
-from vmlab.study.questions import mem_map_recall, mem_map_steps
+from vmlab.study.questions import mem_map_claims, mem_map_recall, mem_map_steps
 
 # %% [markdown]
 # ## 1. From memory
@@ -237,18 +237,23 @@ print(f"Movable: {movable.present_pages:,} present, {movable.managed_pages:,} ma
 #
 # ## 8. The folklore: 0xC100_0000
 #
-# The answer that was posted said: mem_map is stored at the first mappable address, after the kernel image
-# and the 16 MiB of ZONE_DMA, so at 0xC100_0000; and on ARM "your best bet" is 0xC080_0000. Kernels of the 2.4
-# and 2.6 years used another boot allocator, **bootmem**, which searched *upwards*, from a goal:
+# The question got an answer: "usually mem_map is stored on first mappable address of the virtual memory […]
+# Then comes the 16 MiB of zone_dma. So first address which can be used by kernel for mapping is 0xC1000000."
+# And for ARM: "your best bet is that address 0xC0800000 stores mem_map."
 
 # %%
-pc_ram = [vm.Region(0, 639 * vm.KiB), vm.Region(vm.MiB, 1023 * vm.MiB)]
-low, high = vm.Image(1 * vm.MiB, 5 * vm.MiB), vm.Image(16 * vm.MiB, 24 * vm.MiB)
-old = vm.boot(vm.Machine(arch="i386", boot_allocator="bootmem", ram=pc_ram, image=low))
-later = vm.boot(vm.Machine(arch="i386", boot_allocator="bootmem", ram=pc_ram, image=high))
-arm = vm.boot(vm.Machine(arch="arm", boot_allocator="bootmem", ram=[vm.Region(0x4000_0000, vm.GiB)]))
-for name, k in (("PC, kernel at 1 MiB", old), ("PC, kernel at 16 MiB", later), ("ARM", arm)):
-    print(f"{name:20} mem_map at {k.mem_map.va:#x}")
+predict(mem_map_claims.FOLKLORE)
+
+# %%
+reveal(mem_map_claims.FOLKLORE)
+
+# %% [markdown]
+# Kernels of the 2.4 and 2.6 years used another boot allocator, **bootmem**, which searched *upwards* from a
+# goal. Here are three machines booted with it:
+
+# %%
+for name, old in mem_map_claims.old_kernels().items():
+    print(f"{name:20} mem_map at {old.mem_map.va:#x}")
 
 # %% [markdown]
 # There it is, once. The goal was 16 MiB, to spare the frames that old DMA controllers can reach, and the
@@ -272,18 +277,19 @@ all_high = vm.boot(ask.asker(newmem=1280 * vm.MiB))
 for part in PageList(all_high, "NewMem").left_out:
     print(f"frames {part.start_pfn:#x} to {part.end_pfn - 1:#x}: {part.why}")
 for pfn in (0x70000, 0xBFFFF, 0x6FFF8):
-    print(hex(pfn), *all_high.may_write(pfn))
+    may, why = all_high.may_write(pfn)
+    print(f"May I write to frame {pfn:#x}? {'Yes' if may else 'No'}: {why}.")
 
 # %% [markdown]
 # **Who owns the free ones?** "The buddy system for NewMem zone still exists, but I do not use it."
 
 # %%
-predict(ask.LIST)
+predict(mem_map_claims.LIST)
 
 # %%
 own_list = PageList(asker, "NewMem")
 taken = [own_list.alloc() for _ in range(3)]
-reveal(ask.LIST, lambda: "\n\n".join(conflict.tell() for conflict in own_list.conflicts()))
+reveal(mem_map_claims.LIST, lambda: "\n\n".join(conflict.tell() for conflict in own_list.conflicts()))
 
 # %% [markdown]
 # The remedy costs one line: take the frames out of the page allocator before you put them on your own list.
@@ -302,7 +308,7 @@ print(f"{len(claimed):,} frames on the list, conflicts: {claimed.conflicts()}")
 # ## 10. Was a new zone the best way?
 
 # %%
-weigh(ask.OWN_512M)
+weigh(mem_map_claims.OWN_512M)
 
 # %% [markdown]
 # ## 11. Your machine

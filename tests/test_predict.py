@@ -11,7 +11,7 @@ import pytest
 
 from vmlab.study import check, forget, practise, predict, progress, recall, reveal, show, this_machine, weigh
 from vmlab.study.questions import mem_map as ask
-from vmlab.study.questions import mem_map_recall, mem_map_steps
+from vmlab.study.questions import mem_map_claims, mem_map_recall, mem_map_steps
 from vmlab.units import VmlabError
 
 
@@ -142,7 +142,7 @@ def test_recall_shows_answer_and_reason_once_one_is_committed(notebook: None) ->
 
 
 def test_the_ways_are_shown_after_a_choice_in_writing(notebook: None) -> None:
-    asked = weigh(ask.OWN_512M)
+    asked = weigh(mem_map_claims.OWN_512M)
     _, words, press, said = asked.widget.children
     press.click()
     assert "CMA" not in said.value

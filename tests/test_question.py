@@ -5,11 +5,14 @@ from __future__ import annotations
 import pytest
 
 from vmlab.study.question import Misconception, Question, number
-from vmlab.study.questions import mem_map, mem_map_recall, mem_map_steps
+from vmlab.study.questions import mem_map, mem_map_claims, mem_map_recall, mem_map_steps
 from vmlab.units import VmlabError
 
 BANK = [
-    q for module in (mem_map, mem_map_steps, mem_map_recall) for q in vars(module).values() if isinstance(q, Question)
+    q
+    for module in (mem_map, mem_map_claims, mem_map_steps, mem_map_recall)
+    for q in vars(module).values()
+    if isinstance(q, Question)
 ]
 VARIANTS = 500
 

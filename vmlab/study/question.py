@@ -57,7 +57,7 @@ class Question:
     hints: tuple[str, str] | None = None
     steps: Callable[..., Steps] | None = None
     blank: str = ""
-    show: Callable[[Any], str] = str
+    show: Callable[[int], str] = "{:,}".format
 
     def variant(self, learner: str = "", number: int = 0) -> Facts:
         """The facts that this learner sees; the same every time they ask, others for another `number`."""
@@ -97,6 +97,11 @@ class Question:
         """One line: the answer, and why."""
         answer = self.answer(**facts)
         return f"{self.said(answer, facts)}: {self.because.format(answer=answer, **facts)}".strip(": ")
+
+
+def always(answer: Any) -> Callable[..., Any]:
+    """The answer of a belief that does not look at the facts."""
+    return lambda **_: answer
 
 
 def number(given: Any) -> int:

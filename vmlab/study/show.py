@@ -58,7 +58,7 @@ def html_of(thing: Any) -> str:
         method = getattr(thing, name, None)
         if method is not None:
             return str(method())
-    return f"<pre>{escape(str(thing))}</pre>"
+    return paragraph(str(thing))
 
 
 def text_of(thing: Any) -> str:

@@ -6,7 +6,8 @@ import itertools
 from typing import NamedTuple
 
 from ..kernel import Kernel
-from ..units import PAGE_SHIFT, pfn_up
+from ..ledger import Event
+from ..units import PAGE_SHIFT, PAGE_SIZE, MiB, pfn_up
 
 NAMES = {
     "mem_map": "mem_map",
@@ -41,7 +42,7 @@ def uses(kernel: Kernel) -> list[Use]:
     found: list[Use] = []
     for event in kernel.log:
         if event.kind in ("reserve", "alloc"):
-            _paint(found, Use(event.start, event.end, _kind(event.why)))
+            _paint(found, Use(event.start, event.end, _kind(event)))
         elif event.kind == "free":
             _cut(found, event.start, event.end)
     image = kernel.machine.image
@@ -64,14 +65,16 @@ def holes(kernel: Kernel) -> list[Use]:
     return [Use(a[1], b[0], "hole") for a, b in itertools.pairwise(banks) if a[1] < b[0]]
 
 
-def _kind(why: str) -> str:
+def _kind(event: Event) -> str:
+    if "kernel image" in event.why and event.size < MiB:  # its first page table, beside it
+        return "boot"
     for word, kind in (
         ("kernel image", "image"),
         ("initrd", "initrd"),
         ("(CMA)", "cma"),
         ("struct page", "mem_map"),
     ):
-        if word in why:
+        if word in event.why:
             return kind
     return "boot"
 
@@ -105,9 +108,11 @@ def _gaps(found: list[Use], start: int, end: int) -> list[tuple[int, int]]:
 
 
 def _joined(found: list[Use]) -> list[Use]:
+    """Neighbours of a kind as one; between small boot allocations a gap of less than a page is no free frame."""
     joined: list[Use] = []
     for use in sorted(found):
-        if joined and joined[-1].kind == use.kind and use.start <= joined[-1].end:
+        gap = PAGE_SIZE - 1 if use.kind == "boot" else 0
+        if joined and joined[-1].kind == use.kind and use.start <= joined[-1].end + gap:
             joined[-1] = Use(joined[-1].start, max(joined[-1].end, use.end), use.kind)
         else:
             joined.append(use)

@@ -12,10 +12,8 @@ from collections.abc import Callable
 from ...kernel import Kernel, boot
 from ...machine import Machine
 from ...parts import Config, Region
-from ...physical.page_list import PageList
 from ...units import PAGE_SHIFT, PAGE_SIZE, GiB, MiB, pfn_up
-from ..question import Facts, Misconception, Question
-from ..weigh import Scenario
+from ..question import Facts, Misconception, Question, always
 
 ASKERS_PAGES, ASKERS_FREE = 131_072, 131_084
 
@@ -28,10 +26,6 @@ def asker(newmem: int = 512 * MiB, below: str = "HighMem") -> Machine:
 
 def _fixed(facts: Facts) -> Callable[[random.Random], Facts]:
     return lambda rng: facts
-
-
-def _key(key: str) -> Callable[..., str]:
-    return lambda **_: key
 
 
 def _in_zone(kernel: Kernel, name: str) -> int:
@@ -80,12 +74,12 @@ MORE_FREE = Question(
     misconceptions=(
         Misconception(
             "the free pages are fewer than the zone's pages",
-            _key("missing"),
+            always("missing"),
             "Which of the two numbers is the larger one?",
         ),
         Misconception(
             "a free count that looks odd shows that the zone has lost pages",
-            _key("some"),
+            always("some"),
             "A zone that lost pages would have fewer free than it has. Has it?",
         ),
     ),
@@ -102,22 +96,22 @@ WHERE = Question(
     misconceptions=(
         Misconception(
             "the array comes first because everything else needs it",
-            _key("first"),
+            always("first"),
             "In which direction does memblock search?",
         ),
         Misconception(
             "its place is a constant of every kernel",
-            _key("dma"),
+            always("dma"),
             "Where does the RAM of this board start, and has it a 16 MiB ZONE_DMA?",
         ),
         Misconception(
             "each zone stores the part of mem_map that describes it",
-            _key("each"),
+            always("each"),
             "A zone is a window of entries. Does that say where the entries are stored?",
         ),
         Misconception(
             "the kernel can use HighMem for its own arrays",
-            _key("high"),
+            always("high"),
             "By which address would pfn_to_page() reach an entry there?",
         ),
     ),
@@ -186,72 +180,18 @@ VMALLOC = Question(
     misconceptions=(
         Misconception(
             "virtual space has nothing to do with where frames are allocated",
-            _key("same"),
+            always("same"),
             "Lowmem and vmalloc share the kernel's 1 GiB of addresses. What ends where the other begins?",
         ),
-        Misconception("vmalloc's memory lies below the array", _key("up"), "Which end of lowmem moves?"),
+        Misconception("vmalloc's memory lies below the array", always("up"), "Which end of lowmem moves?"),
         Misconception(
             "the array describes lowmem only",
-            _key("shrink"),
+            always("shrink"),
             "Who finds the struct page of a HighMem frame, and where?",
         ),
     ),
     because="vmalloc= takes its addresses from the end of lowmem, and mem_map is counted from there.",
 )
-
-
-LIST = Question(
-    id="05/list",
-    ask="NewMem is left out of every zonelist, so the kernel never allocates from it. Now a list of your own takes "
-    "all its {pages:,} frames, without asking the page allocator, and hands out {handed}. How many frames have "
-    "two owners?",
-    facts=lambda rng: {"kernel": (kernel := boot(asker())), "pages": kernel.zones["NewMem"].present_pages, "handed": 3},
-    answer=lambda kernel, pages, handed: _doubly_owned(kernel),
-    misconceptions=(
-        Misconception(
-            "a zone outside every zonelist has left the page allocator",
-            lambda **_: 0,
-            "On whose free lists do the struct pages of these frames still stand?",
-        ),
-        Misconception(
-            "a frame has an owner only while somebody uses it",
-            lambda kernel, pages, handed: handed,
-            "By which field of struct page are free frames linked, and by how many lists?",
-        ),
-    ),
-    because="a zonelist says where to look; the free lists say who owns, and all of NewMem still stands on buddy's.",
-)
-
-
-OWN_512M = Scenario(
-    id="05/own-512m",
-    ask="A device of yours needs 512 MiB for its buffers, an hour a day. Which way would you take, and what do you "
-    "give up for it?",
-    ways=(
-        (
-            "a zone of its own",
-            "a range you know, with struct pages",
-            "a patched kernel for ever; one of only four zones",
-        ),
-        (
-            "reserved-memory, no-map, in the device tree",
-            "a fixed range that boot leaves alone",
-            "no struct pages; idle memory is lost",
-        ),
-        ("CMA: cma=512M", "contiguous memory, lent out while idle", "taking it back means migration, which may fail"),
-        (
-            "alloc_pages() in large blocks, early",
-            "no patch, and frames that are yours by the rules",
-            "not one range; fails once memory is fragmented",
-        ),
-        ("hugetlb pages: hugepages=N", "large pages for a process, by mmap()", "for user memory only, in one size"),
-    ),
-)
-
-
-def _doubly_owned(kernel: Kernel) -> int:
-    """Frames on a list of one's own that somebody else owns too: asked of the list itself."""
-    return sum(conflict.pages for conflict in PageList(kernel, "NewMem").conflicts())
 
 
 def _movable_facts() -> Facts:

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import random
-from typing import Any
 
 from ...physical.zones import check_zone_count
 from ...units import PAGE_SHIFT, GiB, VmlabError
-from ..question import Facts, Misconception, Question
-
-
-def _key(key: str) -> Any:
-    return lambda **_: key
+from ..question import Facts, Misconception, Question, always
 
 
 def _address(rng: random.Random) -> Facts:
@@ -48,8 +43,8 @@ ZONE_IS = Question(
     },
     answer=lambda: "pfn",
     misconceptions=(
-        Misconception("HighMem is a place in the kernel's addresses", _key("va"), "What does start_pfn count?"),
-        Misconception("a zone is a purpose", _key("files"), "May a user's page lie in ZONE_NORMAL?"),
+        Misconception("HighMem is a place in the kernel's addresses", always("va"), "What does start_pfn count?"),
+        Misconception("a zone is a purpose", always("files"), "May a user's page lie in ZONE_NORMAL?"),
     ),
     because="struct zone has zone_start_pfn and spanned_pages (Linux 6.1, include/linux/mmzone.h).",
 )
@@ -113,9 +108,9 @@ WHY_LOW = Question(
     answer=lambda: "limit",
     misconceptions=(
         Misconception(
-            "zones have rules that hold for boot allocations", _key("zone"), "What did movablecore=128M show?"
+            "zones have rules that hold for boot allocations", always("zone"), "What did movablecore=128M show?"
         ),
-        Misconception("the array comes first", _key("first"), "What did the ledger show before it?"),
+        Misconception("the array comes first", always("first"), "What did the ledger show before it?"),
     ),
     because="memblock.current_limit: the kernel reaches the array through the direct map, which ends with lowmem.",
 )
