@@ -46,6 +46,18 @@ def heights(lab: LabPage, cell: Locator) -> None:
     )
 
 
+def count_pictures(lab: LabPage, cell: Locator) -> None:
+    """Count the pictures drawn from now on, and the time from the first key to the last of them."""
+    lab.page.evaluate(
+        """root => { window.burst = {pictures: 0, ms: 0}; let first = null;
+        document.addEventListener('keydown', e => { first = e.timeStamp; }, {capture: true, once: true});
+        new MutationObserver(all => { if (all.some(m => [...m.addedNodes].some(n => n.querySelector?.('svg')))) {
+          window.burst.pictures += 1; window.burst.ms = performance.now() - first; } })
+          .observe(root, {subtree: true, childList: true}); }""",
+        handle(cell),
+    )
+
+
 def commit(cell: Locator, words: str) -> None:
     """Choose the answer with these words by keyboard and commit it."""
     radio = cell.get_by_label(words, exact=True)
@@ -120,8 +132,10 @@ def test_the_explorer_changes_in_place_by_keyboard(lesson: LabPage) -> None:
     print(f"ruler: {lesson.key_to_pixel(cell, slider, SVG)}")
     lesson.screenshot("lesson-05-explorer")
 
+    count_pictures(lesson, cell)
     lesson.press(slider, key="ArrowLeft", times=21)  # a burst ends on its last value
     cell.get_by_text("frames, 0x6edf9 to 0x6fff8").wait_for(timeout=3000)
+    print("burst of 21 keys: {pictures} pictures in {ms:.0f} ms".format(**lesson.page.evaluate("() => window.burst")))
     assert "240" == readout.inner_text()
     assert lesson.page.evaluate("() => window.lowest") > 0.9 * full, "the output area keeps its height"
     assert lesson.console_errors == []

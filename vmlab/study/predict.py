@@ -140,7 +140,7 @@ class Reveal(Interactive):
         feedback = self.question.check(given, self.facts)
         colour = GREEN if feedback.kind == "right" else ORANGE
         why = self.question.because.format(answer=self.question.answer(**self.facts), **self.facts)
-        said = note("\n".join(filter(None, (feedback.text, why))), colour)
+        said = note("\n".join(filter(None, (feedback.text, why and f"Why: {why}"))), colour)
         return f'<div style="{WIDE}"><table>{cells}</table></div>{said}'
 
     def _answer(self) -> str:
