@@ -158,3 +158,47 @@ class NaiveBootmem:
             self.bitmap[frame - self.low] = 1
         self.last_end, self.hint = end, -(-end // PAGE)
         return place
+
+
+def movable_start(frames: list[int], core: int, usable_from: int, block: int) -> int | None:
+    """First frame of ZONE_MOVABLE on a machine of one node, by giving `core` frames away one after the other.
+
+    Frames below `usable_from` cannot be movable and count as given; the start is rounded up to whole blocks.
+    """
+    above = [pfn for pfn in frames if pfn >= usable_from]
+    rest = max(0, core - (len(frames) - len(above)))
+    if not core or core >= len(frames) or not above:
+        return None
+    start = above[rest - 1] + 1 if rest else above[0]
+    start = -(-start // block) * block
+    return start if start <= frames[-1] else None
+
+
+RATIO = {"DMA": 256, "DMA32": 256, "Normal": 32, "HighMem": 0, "Movable": 0, "Device": 0}
+
+
+def lowmem_reserve(names: list[str], managed: list[int]) -> list[tuple[int, ...]]:
+    """mm/page_alloc.c:setup_per_zone_lowmem_reserve of Linux 6.1, for one node, line by line."""
+    rows = []
+    for i, name in enumerate(names):
+        clear = not RATIO[name] or not managed[i]
+        row = [0] * len(names)
+        managed_pages = 0
+        for j in range(i + 1, len(names)):
+            managed_pages += managed[j]
+            row[j] = 0 if clear else managed_pages // RATIO[name]
+        rows.append(tuple(row))
+    return rows
+
+
+def watermarks(highmem: list[bool], managed: list[int], min_free_kbytes: int) -> list[tuple[int, int, int]]:
+    """mm/page_alloc.c:__setup_per_zone_wmarks of Linux 6.1, line by line."""
+    pages_min = min_free_kbytes >> 2
+    lowmem_pages = sum(pages for pages, high in zip(managed, highmem, strict=True) if not high)
+    rows = []
+    for pages, high in zip(managed, highmem, strict=True):
+        tmp = pages_min * pages // lowmem_pages
+        mark = max(32, min(128, pages // 1024)) if high else tmp
+        tmp = max(tmp >> 2, pages // 10000 * 10 + pages % 10000 * 10 // 10000)
+        rows.append((mark, mark + tmp, mark + 2 * tmp))
+    return rows

@@ -198,9 +198,9 @@ class Buddy:
 
     def check_order(self, order: int) -> None:
         """Refuse an order that no free list has."""
-        if not 0 <= order < self.max_order:
+        if not isinstance(order, int) or not 0 <= order < self.max_order:
             top = self.max_order - 1
-            raise BadOrder(f"order {order}: expected 0 to {top}, so at most {1 << top} frames at once")
+            raise BadOrder(f"order {order!r}: expected 0 to {top}, so at most {1 << top} frames at once")
 
     def _areas(self, zone: Zone) -> list[FreeArea]:
         found = [area for area in self.areas if (area.zone.node, area.zone.name) == (zone.node, zone.name)]

@@ -173,7 +173,13 @@ def split(found: Limits, want: ZoneSplit, bits_per_long: int) -> None:
     if want.excluded:
         found.excluded.add(want.name)
     populated = [i for i, name in enumerate(found.names) if name != "Movable" and found.high[i] > found.low[i]]
-    found.movable_zone = max(i for i in populated if found.names[i] not in found.excluded)
+    served = [i for i in populated if found.names[i] not in found.excluded]
+    if all(found.is_highmem(i) for i in served):
+        raise VmlabError(
+            f"zone {want.name}: with all of {donor} gone no lowmem is left for the kernel; "
+            f"ask for less than {human(room << PAGE_SHIFT)}, or leave the zone in the zonelists (excluded=False)"
+        )
+    found.movable_zone = max(served)
 
 
 def check_zone_count(names: list[str], bits_per_long: int) -> None:
@@ -250,10 +256,12 @@ def _pages_asked(machine: Machine, parameter: str, total: int) -> int:
         raise VmlabError(
             f"{parameter}=mirror is left out of this model: give a size such as 512M, or a share such as 25%"
         )
+    if text.endswith("%") and text[:-1].isdecimal():
+        return total * 100 * int(text[:-1]) // 10000
     try:
-        return total * 100 * int(text[:-1]) // 10000 if text.endswith("%") else memparse(text) >> PAGE_SHIFT
-    except ValueError as bad:
-        raise VmlabError(f"kernel parameter {parameter}=: {bad}") from None
+        return memparse(text) >> PAGE_SHIFT
+    except VmlabError as bad:
+        raise VmlabError(f"kernel parameter {parameter}=: {bad}; or a share such as 25%") from None
 
 
 def build(found: Limits, movable: dict[int, int], memblock: Memblock) -> list[Node]:
