@@ -193,7 +193,7 @@ reveal(ask.ARM_DMA, lambda: views.zone_rows(three))
 predict(ask.PRESENT)
 
 # %%
-reveal(ask.PRESENT, lambda: views.zone_map(pc_kernel))
+reveal(ask.PRESENT, lambda: views.zone_map(pc_kernel, marks=False))
 
 # %% [markdown]
 # Worked: the zone starts at frame 1, because frame 0 was dropped. Whole frames of RAM are 1 to 0x9e and 0x100 to
@@ -236,19 +236,7 @@ print(f"gives {managed:,} managed, {managed * 4:,}K: MemTotal")
 # %% [markdown]
 # Every page is accounted for, and the model worked the last number out from the machine's inputs alone.
 #
-# ## 8. Change the machine
-#
-# The explorer boots any machine that you describe. Guess before you touch a control:
-#
-# 1. Give the ARM board a hole of 256 MiB. Which of the three counts of which zone changes?
-# 2. Raise `vmalloc=`. Who gains the frames that DMA loses?
-# 3. Find a machine with a zone that serves *no* request that could go higher.
-
-# %%
-explore.zones_explorer()
-
-# %% [markdown]
-# ## 9. What a zone keeps back
+# ## 8. What a zone keeps back
 #
 # If the last free page could be handed out, nobody could free memory any more: that takes memory too. So each zone
 # has three **watermarks** of free pages. Below **low**, the thread **kswapd** is woken to free memory; it rests at
@@ -307,7 +295,7 @@ print("after somebody read the ratio:", pc.recorded.data["zones_after_sysctl_rea
 practise(zones_steps_kept.KEEPS)
 
 # %% [markdown]
-# ## 10. Which zone serves a request
+# ## 9. Which zone serves a request
 #
 # Each request carries **gfp flags**; they name the highest zone that it may use. From there it goes down a
 # **zonelist**.
@@ -348,6 +336,18 @@ asked = kept.MOVABLE.variant()
 reveal(
     kept.MOVABLE, lambda: views.zone_rows({"ARM board": board_kernel, f"movablecore={asked['mib']}M": asked["kernel"]})
 )
+
+# %% [markdown]
+# ## 10. Change the machine
+#
+# The explorer boots any machine that you describe. Guess before you touch a control:
+#
+# 1. Give the ARM board a hole of 256 MiB. Which of the three counts of which zone changes?
+# 2. Raise `vmalloc=`. Who gains the frames that DMA loses, and what does DMA keep back for them?
+# 3. Find a machine with a zone that serves *no* request that could go higher. Why has it one?
+
+# %%
+explore.zones_explorer()
 
 # %% [markdown]
 # ## 11. Your machine

@@ -75,8 +75,9 @@ def memory(arch: str, start: int, size: int, hole: int) -> tuple[Region, ...]:
         size -= taken + (MiB - 639 * KiB) * (is_pc and low == 0)
     if size > 0:
         most = (4 * GiB - start - hole) // MiB
+        with_hole = f" with a hole of {human(hole)}" if hole else ""
         raise VmlabError(
-            f"RAM at {group_hex(start)} with this hole can have at most {most} MiB below 4 GiB: choose less"
+            f"RAM at {group_hex(start)}{with_hole} can have at most {most} MiB below 4 GiB: choose less, or a PC"
         )
     return _joined(banks)
 
@@ -105,11 +106,15 @@ class Stepper:
         import traitlets
 
         slider = ipywidgets.IntSlider(value=self.start, min=0, max=self.high, description=self.label)
-        slider.style.description_width, slider.layout.width = LABEL, "34em"
-        back, forth = ipywidgets.Button(description="Previous step"), ipywidgets.Button(description="Next step")
+        slider.style.description_width = LABEL
+        slider.layout = ipywidgets.Layout(flex="0 0 34em", width="34em")
+        shape = ipywidgets.Layout(flex="0 0 auto", width="auto")
+        back = ipywidgets.Button(description="Previous step", layout=shape)
+        forth = ipywidgets.Button(description="Next step", layout=shape)
         back.on_click(lambda _: setattr(slider, "value", max(0, slider.value - 1)))
         forth.on_click(lambda _: setattr(slider, "value", min(self.high, slider.value + 1)))
-        row = ipywidgets.HBox([slider, back, forth], layout=ipywidgets.Layout(grid_column="1 / -1"))
+        row = ipywidgets.HBox([slider, back, forth])
+        row.layout = ipywidgets.Layout(grid_column="1 / -1", overflow="visible")
         row.add_traits(value=traitlets.Int(self.start))
         traitlets.link((slider, "value"), (row, "value"))
         return row

@@ -61,7 +61,7 @@ def _row(name: str, zone: AnyZone, y: int, per_share: float) -> list[str]:
     if kept_back(zone):
         low, high = (LEFT + _share(zone, pages) * per_share for pages in (zone.watermark.low, _needed(zone)))
         parts.append(svg.rect(low, y + 21, high - low, 12, "DMA"))
-        parts.append(svg.text(high + 6, y + 31, f"low + reserve {kept_back(zone):,}"))
+        parts.append(svg.text(high + 6, y + 31, f"+ {kept_back(zone):,} (lowmem_reserve)"))
     return parts
 
 

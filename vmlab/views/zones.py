@@ -22,8 +22,8 @@ COUNT_PITCH = 28
 COUNT_RIGHT = 380  # kept free for the three numbers
 
 
-def zone_map(kernel: Kernel) -> Drawing:
-    """Every zone of a booted machine on the ruler; below, its pages, its watermarks and what it reserves."""
+def zone_map(kernel: Kernel, marks: bool = True) -> Drawing:
+    """Every zone of a booted machine on the ruler; below, its pages and, with `marks`, what it keeps back."""
     zones = populated(kernel.zones)
     parts = [svg.text(MARGIN, 16, f"Zones of {human(kernel.machine.ram_bytes)} of RAM", more=BOLD)]
     parts.append(svg.text(WIDTH - MARGIN, 16, "upper bar: zones · lower bar: RAM (dashed: a hole)", "end"))
@@ -31,6 +31,8 @@ def zone_map(kernel: Kernel) -> Drawing:
     y = 162
     parts += _counts(zones, y)
     y += COUNT_PITCH * max(len(zones), LEAST_ROWS) + 34
+    if not marks:
+        return Drawing(tell(zones, False), table(zones, False), svg.picture(WIDTH, y - 20, parts))
     parts += _marks(zones, y)
     height = y + 16 + PITCH * max(len(zones), LEAST_ROWS)
     return Drawing(tell(zones), table(zones), svg.picture(WIDTH, height, parts))
@@ -54,9 +56,9 @@ def zone_rows(kernels: Mapping[str, Kernel]) -> Drawing:
         zones, y = populated(kernel.zones), 48 + number * 78
         parts.append(svg.text(MARGIN, y - 32, name, more=BOLD))
         parts += _zone_bar(scale, zones, y)
-        rows += [(name, *row) for row in _table_rows(zones)]
+        rows += [(name, *row[:3]) for row in _table_rows(zones)]
     alt = "; ".join(f"{name}: {_sizes(populated(kernel.zones))}" for name, kernel in kernels.items())
-    columns = ("machine", *COLUMNS)
+    columns = ("machine", *COUNTS[:3])
     return Drawing(f"{alt}.", Table(columns, rows), svg.picture(WIDTH, len(kernels) * 78 + 4, parts))
 
 
@@ -65,21 +67,24 @@ def populated(rows: Iterable[AnyZone]) -> list[AnyZone]:
     return [zone for zone in rows if zone.present_pages]
 
 
-COLUMNS = ("zone", "first frame", "spanned", "present", "managed", "min", "low", "high", "protection")
+COUNTS = ("zone", "first frame", "spanned", "present", "managed")
+COLUMNS = (*COUNTS, "min", "low", "high", "protection")
 
 
-def table(zones: Sequence[AnyZone]) -> Table:
-    """One row a zone, in pages."""
-    return Table(COLUMNS, _table_rows(zones))
+def table(zones: Sequence[AnyZone], marks: bool = True) -> Table:
+    """One row a zone, in pages; without `marks` only where it is and what it has."""
+    columns = COLUMNS if marks else COUNTS
+    return Table(columns, [row[: len(columns)] for row in _table_rows(zones)])
 
 
-def tell(zones: Sequence[AnyZone]) -> str:
+def tell(zones: Sequence[AnyZone], marks: bool = True) -> str:
     """Two sentences: what RAM the page allocator did not get, and which zone keeps most back."""
     present, managed = (sum(getattr(z, f"{kind}_pages") for z in zones) for kind in ("present", "managed"))
-    return (
+    counts = (
         f"{_sizes(zones)}. Of {present:,} present pages {managed:,} are managed: "
-        f"{human((present - managed) << PAGE_SHIFT)} did not go to the page allocator. {watermarks.tell(zones)}"
+        f"{human((present - managed) << PAGE_SHIFT)} did not go to the page allocator."
     )
+    return f"{counts} {watermarks.tell(zones)}" if marks else counts
 
 
 def _sizes(zones: Sequence[AnyZone]) -> str:

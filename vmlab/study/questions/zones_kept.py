@@ -178,7 +178,7 @@ CHOICES = (
     ("vmalloc=360M", "a little of everything; the next driver, or a fragmented area, and it is too small again"),
     (
         "movablecore=256M",
-        "lowmem again: page tables cannot be moved, so none of them may use that zone; the driver is not helped",
+        "lowmem again: page tables cannot be moved, so none may use that zone; the driver gains nothing",
     ),
 )
 

@@ -1,0 +1,175 @@
+"""Lesson 04 in a real JupyterLab: predictions, practice, the ledger step by step, zones under a slider."""
+
+from __future__ import annotations
+
+import pytest
+from labpage import LabPage, handle
+from playwright.sync_api import Locator
+
+from vmlab.study.questions import zones as ask
+from vmlab.study.questions import zones_kept as kept
+from vmlab.study.questions import zones_steps
+
+NOTEBOOK = "04-from-firmware-map-to-zones.ipynb"
+SVG = ".widget-html-content svg"
+
+
+@pytest.fixture
+def lesson(lab: LabPage) -> LabPage:
+    """The lesson, run from top to bottom, with nothing answered yet."""
+    lab.open_cells("from vmlab import study; study.forget()", name="forget.ipynb")
+    lab.run_all()
+    lab.open_notebook(NOTEBOOK)
+    lab.run_all()
+    return lab
+
+
+def code_cell(lab: LabPage, source: str) -> Locator:
+    """The code cell whose source has this text."""
+    return lab.page.locator(".jp-CodeCell", has=lab.page.locator(".jp-InputArea", has_text=source)).first
+
+
+def predict(cell: Locator, answer: str) -> None:
+    """Type a prediction and commit it by keyboard."""
+    cell.get_by_label("Your prediction").fill(answer)
+    cell.get_by_role("button", name="Commit").press("Enter")
+    cell.get_by_text("Committed.").wait_for()
+
+
+def watch_height(lab: LabPage, cell: Locator) -> None:
+    """Record the lowest height of the cell's output from now on, at every animation frame."""
+    lab.page.evaluate(
+        """root => { const area = root.querySelector('.jp-Cell-outputArea'); window.lowest = Infinity;
+        const look = () => { window.lowest = Math.min(window.lowest, area.getBoundingClientRect().height);
+        requestAnimationFrame(look); }; look(); }""",
+        handle(cell),
+    )
+
+
+def output_height(cell: Locator) -> float:
+    box = cell.locator(".jp-Cell-outputArea").bounding_box()
+    assert box is not None
+    return box["height"]
+
+
+def test_nothing_is_given_away_before_a_prediction(lesson: LabPage) -> None:
+    for source in ("reveal(ask.TOP_DOWN", "reveal(ask.PRESENT", "reveal(kept.RESERVE)"):
+        cell = code_cell(lesson, source)
+        assert "Shut until you commit" in cell.inner_text()
+        assert 0 == cell.locator(SVG).count()
+    assert lesson.console_errors == []
+
+
+def test_a_wrong_prediction_meets_its_belief_and_the_picture(lesson: LabPage) -> None:
+    predict(code_cell(lesson, "predict(ask.PRESENT)"), "4,095")
+    shown = code_cell(lesson, "reveal(ask.PRESENT")
+    shown.locator(SVG).first.wait_for()
+    text = shown.inner_text()
+    facts = ask.PRESENT.variant()
+
+    assert "You predicted" in text
+    assert "every frame of a zone is RAM" in text
+    assert ask.PRESENT.show(ask.PRESENT.answer(**facts)) in text
+    shown.scroll_into_view_if_needed()
+    lesson.screenshot("lesson-04-wrong-prediction")
+    assert lesson.console_errors == []
+
+
+def test_right_predictions_are_called_right(lesson: LabPage) -> None:
+    facts = ask.TOP_DOWN.variant()
+    predict(code_cell(lesson, "predict(ask.TOP_DOWN)"), hex(ask.TOP_DOWN.answer(**facts)))
+    shown = code_cell(lesson, "reveal(ask.TOP_DOWN")
+    shown.get_by_text("Right.").wait_for()
+    shown.scroll_into_view_if_needed()
+    lesson.screenshot("lesson-04-right-prediction")
+    predict(code_cell(lesson, "predict(ask.LOWMEM)"), "896")
+    areas = code_cell(lesson, "reveal(ask.LOWMEM")
+    areas.get_by_text("That is the number in the books").wait_for()
+    areas.scroll_into_view_if_needed()
+    lesson.screenshot("lesson-04-areas")
+    predict(code_cell(lesson, "predict(kept.RESERVE)"), "826")
+    code_cell(lesson, "reveal(kept.RESERVE)").get_by_text("the numbers of one file are of one moment").wait_for()
+    assert kept.RESERVE.check(824, kept.RESERVE.variant()).kind == "right"
+
+
+def test_practice_names_a_belief_and_takes_the_right_answer(lesson: LabPage) -> None:
+    question = zones_steps.PLACE
+    facts = question.variant()
+    cell = code_cell(lesson, "practise(zones_steps.PLACE)")
+    box, check = cell.get_by_label("Your answer"), cell.get_by_role("button", name="Check")
+    wrong = question.misconceptions[0]
+    box.fill(hex(wrong.answer(**facts)))
+    check.press("Enter")
+    cell.get_by_text(wrong.belief).wait_for()
+    for text in (*question.hints, "A twin, worked out"):
+        cell.get_by_role("button", name="Hint").press("Enter")
+        cell.get_by_text(text).first.wait_for()
+    lesson.screenshot("lesson-04-practice")
+    box.fill(hex(question.answer(**facts)))
+    check.press("Enter")
+    cell.get_by_text("Right.").wait_for()
+    assert lesson.console_errors == []
+
+
+def test_the_ledger_is_stepped_through_by_buttons_slider_and_number(lesson: LabPage) -> None:
+    cell = code_cell(lesson, "explore.boot_explorer(")
+    status = cell.get_by_role("status")
+    cell.locator(SVG).first.scroll_into_view_if_needed()
+    watch_height(lesson, cell)
+    full = output_height(cell)
+    lesson.screenshot("lesson-04-ledger")
+    cell.get_by_text("Step 7 of 44").first.wait_for()
+    cell.get_by_role("button", name="Next step").press("Space")
+    status.get_by_text("Step 8 of 44").wait_for()
+    cell.get_by_role("button", name="Previous step").press("Enter")
+    status.get_by_text("Step 7 of 44").wait_for()
+    readout = cell.locator(".widget-readout").first
+    readout.fill("13")
+    readout.press("Enter")
+    status.get_by_text("the array of struct page").first.wait_for()
+    lesson.screenshot("lesson-04-ledger-13")
+    latency = lesson.key_to_pixel(cell, cell.get_by_role("slider").first, SVG)
+    print(f"ledger: {latency}")
+    assert "33" == readout.inner_text()
+    assert lesson.page.evaluate("() => window.lowest") > 0.9 * full
+    assert latency.median < 60
+    assert lesson.console_errors == []
+
+
+def test_zones_follow_a_key_in_place(lesson: LabPage) -> None:
+    cell = code_cell(lesson, "explore.zones_explorer()")
+    slider = cell.get_by_role("slider").nth(1)  # vmalloc=
+    cell.locator(SVG).first.scroll_into_view_if_needed()
+    told = cell.get_by_role("status").inner_text()
+    full = output_height(cell)
+    watch_height(lesson, cell)
+    before = lesson.picture_hash(cell, SVG)
+    lesson.press(slider)
+    lesson.wait_for_change(cell, SVG, before)
+    assert told != cell.get_by_role("status").inner_text()
+    latency = lesson.key_to_pixel(cell, slider, SVG)
+    print(f"zones: {latency}")
+    lesson.screenshot("lesson-04-zones")
+    assert lesson.page.evaluate("() => window.lowest") > 0.9 * full
+    assert latency.median < 60
+    assert lesson.console_errors == []
+
+
+def test_a_machine_that_cannot_be_is_refused_in_words_and_another_board_is_drawn(lesson: LabPage) -> None:
+    cell = code_cell(lesson, "explore.zones_explorer()")
+    readout = cell.locator(".widget-readout").first
+    readout.fill("4096")
+    readout.press("Enter")
+    alert = cell.get_by_role("alert")
+    alert.wait_for()
+    assert "can have at most 3072 MiB" in alert.inner_text()
+    assert 1 == cell.locator(SVG).count()
+    lesson.screenshot("lesson-04-error")
+    cell.get_by_label("Board").select_option("amd64 PC")
+    alert.wait_for(state="detached")
+    cell.get_by_role("status").get_by_text("DMA32").first.wait_for()
+    cell.get_by_label("Show the same as a table").press("Space")
+    cell.locator("table").get_by_text("DMA32").first.wait_for()
+    cell.locator(SVG).first.scroll_into_view_if_needed()
+    lesson.screenshot("lesson-04-amd64")
+    assert lesson.console_errors == []
