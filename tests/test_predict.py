@@ -165,6 +165,14 @@ def test_a_folder_that_cannot_be_written_costs_only_the_memory(tmp_path: Path, m
     assert "Right." in repr(reveal(ask.WHERE))
 
 
+def test_two_notebooks_at_once_keep_each_others_answers(file: Path) -> None:
+    predict(ask.WHERE, "top")
+    other = json.loads(file.read_text()) | {"04/other": {"given": 1}}
+    file.write_text(json.dumps(other))
+    predict(ask.VMALLOC, "down")
+    assert {ask.WHERE.id, ask.VMALLOC.id, "04/other"} == set(json.loads(file.read_text()))
+
+
 def test_forgetting_removes_the_file_and_the_answers(file: Path) -> None:
     predict(ask.WHERE, "top")
     assert [file] == list(file.parent.iterdir()), "no temporary file is left"

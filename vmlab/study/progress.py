@@ -38,6 +38,8 @@ def recall_entry(question_id: str) -> dict[str, Any]:
 def remember(question_id: str, **facts: Any) -> None:
     """Add to what is known of a question, and write the file."""
     kept = _all()
+    for name, entry in _read().items():  # another notebook may have written since
+        kept.setdefault(name, entry)
     kept[question_id] = kept.get(question_id, {}) | facts
     _write(kept)
 
