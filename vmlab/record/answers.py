@@ -7,6 +7,7 @@ from typing import Any
 
 from .calls import is_mem_map_caller
 from .read import Fields
+from .roots import Root, roots_of
 
 
 class Recorded:
@@ -63,6 +64,11 @@ class Recorded:
         """(start, end) of the boot allocations that the array lies in: the log's, less probes freed again."""
         rows = self.mem_map.get("boot_allocations") or []
         return [(row["start"], row["end"]) for row in rows if is_mem_map_caller(row["caller"])]
+
+    @property
+    def roots(self) -> dict[str, Root]:
+        """Recorded processes and their top tables: "init", and "p0" to "p2"; empty without translations."""
+        return roots_of(Fields(self.data.get("translation") or {}, "translation"))
 
     def text(self, name: str) -> str:
         """A value of /proc/sys/vm."""
