@@ -8,42 +8,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from . import arch
+from .compared import Compared, Rows
+from .fields_translation import TRANSLATION_FIELDS
 from .kernel import Kernel
 from .machine import Machine
 from .physical.zones import Zone
 from .record import Recorded
-from .units import MiB, align_down, group_hex
+from .units import MiB, align_down
 
 KASLR = "KASLR drew it at random while booting"
 NO_LOG = "the record has no boot log, so the sizes of the later boot allocations are unknown"
 NO_INITRD = "the record has no boot log, so the size of the initrd, freed late, is unknown"
 MODULES = 0xFFFF_FFFF_A000_0000  # lowest place MODULES_VADDR can have on x86-64
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """One value, predicted and recorded; or why it cannot be predicted."""
-
-    what: str
-    predicted: Any
-    recorded: Any
-    undecided: str = ""
-    address: bool = False
-
-    def shown(self, value: Any) -> str:
-        """The value as text: addresses in hexadecimal."""
-        if self.address and isinstance(value, int):
-            return group_hex(value)
-        if self.address and isinstance(value, (tuple, list)):
-            return " ".join(self.shown(item) for item in value) or "nothing"
-        return str(value)
-
-
-Rows = Iterator[Compared]
 
 
 def random_bases(machine: Machine) -> frozenset[str]:
@@ -241,4 +220,5 @@ FIELDS: dict[str, Callable[[Machine, Kernel, Recorded], Rows]] = {
     "mem_map frames": mem_map_frames,
     "mem_map zone": mem_map_zone,
     "layout": layout,
+    **TRANSLATION_FIELDS,
 }

@@ -45,9 +45,7 @@ warmers: list[Callable[[], object]] = []
 def kernel(function: Function) -> Function:
     """Compile a hot loop: no GIL, no reference counts, the result kept on disk."""
     compiled = _njit(function)
-    if hasattr(
-        compiled, "enable_caching"
-    ):  # not so under NUMBA_DISABLE_JIT=1, where it is the function itself
+    if hasattr(compiled, "enable_caching"):  # not so under NUMBA_DISABLE_JIT=1, where it is the function itself
         _keep_on_disk(compiled)
         kernels.append(compiled)
     return compiled
@@ -56,6 +54,14 @@ def kernel(function: Function) -> Function:
 def inline(function: Function) -> Function:
     """Compile a helper into each kernel that calls it."""
     return _njit(function, forceinline=True)
+
+
+def source(function: Function) -> Function:
+    """Mark what runs as plain Python, and is compiled into kernels of other files: it stays as it is.
+
+    Its file is then one of those that define kernels, so a change to it compiles them again.
+    """
+    return function
 
 
 def warmer(function: Callable[[], object]) -> Callable[[], object]:

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .fields import FIELDS, Compared
+from .compared import Compared
+from .fields import FIELDS
 from .kernel import boot
 from .machine import Machine
 from .record import SUFFIX, load_machine, machines

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .calls import is_mem_map_caller
 from .read import Fields
 from .roots import Root, roots_of
+from .tables import Tables
+
+if TYPE_CHECKING:
+    from ..virtual.address_space import AddressSpace
 
 
 class Recorded:
@@ -73,3 +78,16 @@ class Recorded:
     def text(self, name: str) -> str:
         """A value of /proc/sys/vm."""
         return str((self.data.get("sysctl_vm") or {}).get(name, ""))
+
+    @functools.cached_property
+    def tables(self) -> Tables:
+        """The page-table pages that were read out of the machine's RAM."""
+        return Tables(self.data, self.path)
+
+    def address_space(self, process: str, stage: str = "xlate", *, pti_user: bool = False) -> AddressSpace:
+        """A recorded process's page tables, as the real machine had them in RAM (see `Tables.address_space`)."""
+        return self.tables.address_space(process, stage, pti_user=pti_user)
+
+    def kernel_space(self) -> AddressSpace:
+        """The kernel's own page tables at the end of boot."""
+        return self.tables.kernel_space()
