@@ -1,0 +1,25 @@
+# Aliases; start.py is what does the work.
+.PHONY: lab test check lock release
+
+lab:
+	python3 start.py
+
+test:
+	python3 start.py test
+
+# What to run before a commit: style, types, and every test that needs no browser.
+check:
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/python -m pytest -q -n auto -m "not browser"
+
+# Pin the newest versions that pyproject.toml allows: hashes, no host names.
+lock:
+	.venv/bin/uv pip compile --universal --generate-hashes --no-header --upgrade \
+	    --extra test pyproject.toml -o requirements.lock.tmp
+	mv requirements.lock.tmp requirements.lock
+
+# Build the notebooks from lessons/.
+release:
+	.venv/bin/vmlab release
