@@ -8,7 +8,7 @@ Left out: the boot of other CPUs, memory given back or taken by drivers, and wha
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from . import arch
 from .ledger import Ledger
@@ -19,10 +19,14 @@ from .physical.boot_calls import BootAllocations, replay
 from .physical.buddy import Buddy
 from .physical.mem_map import MemMap
 from .physical.memblock import Memblock
-from .physical.zonelist import NoPage, Page, PageAllocator
+from .physical.slab_boot import boot_slab
+from .physical.slab_caches import SlabAllocator
+from .physical.slab_page import Frames
+from .physical.zonelist import NoPage, Page, PageAllocator, node_order
 from .physical.zones import Node, Zones
 from .units import PAGE_SHIFT, VmlabError, group_hex, human, pfn_up
 from .virtual.layout import Layout
+from .virtual.vmalloc import NoArea, VmallocSpace, vmalloc_space
 
 
 @dataclass(slots=True, repr=False)
@@ -39,6 +43,18 @@ class Kernel:
     buddy: Buddy
     page_allocator: PageAllocator
     min_free_kbytes: int
+    slab: SlabAllocator = field(init=False)
+    vmap_areas: VmallocSpace = field(init=False)
+
+    def __post_init__(self) -> None:
+        rows = arch.get(self.machine.arch)
+        nodes = tuple(node_order(node.id for node in self.nodes)[self.nodes[0].id])
+        offset = self.layout.page_offset - self.layout.phys_offset
+        self.slab = boot_slab(self.machine, rows, Frames(self.alloc_pages, self.free_pages, offset, nodes))
+        managed_pages = sum(zone.managed_pages for zone in self.zones)
+        self.vmap_areas = vmalloc_space(
+            self.machine, rows, self.layout, self.alloc_pages, self.free_pages, managed_pages
+        )
 
     def __repr__(self) -> str:
         zones = ", ".join(zone.name for zone in self.zones if zone.populated)
@@ -78,6 +94,32 @@ class Kernel:
         if isinstance(page, Page):
             order = page.order if order is None else order
         self.buddy.free(int(page), order or 0)
+
+    def kmalloc(self, size: int, gfp: str | int = "GFP_KERNEL", cpu: int = 0) -> int | NoPage:
+        """`size` contiguous bytes in the direct map: their address, or NoPage, which is false, and says why not."""
+        return self.slab.kmalloc(size, gfp, cpu)
+
+    def kfree(self, va: int | NoPage, cpu: int = 0) -> None:
+        """Give back what kmalloc returned; refuses, with the reason, every other address."""
+        if isinstance(va, NoPage):
+            raise VmlabError("kfree: expected an address, got a failed allocation: test `if va:` first")
+        if self.vmap_areas.find(va):
+            raise VmlabError(f"kfree({group_hex(va)}): that is an address in vmalloc space: use vfree")
+        self.slab.kfree(va, cpu)
+
+    def vmalloc(self, size: int, gfp: str | int = "GFP_KERNEL") -> int | NoArea:
+        """`size` bytes with contiguous addresses over any frames: the address, or NoArea, which is false."""
+        return self.vmap_areas.vmalloc(size, gfp)
+
+    def vfree(self, va: int | NoArea) -> None:
+        """Give back what vmalloc returned; refuses, with the reason, every other address."""
+        if isinstance(va, NoArea):
+            raise VmlabError("vfree: expected an address, got a failed allocation: test `if va:` first")
+        self.vmap_areas.vfree(va)
+
+    def vmalloc_to_pfn(self, va: int) -> int:
+        """The frame under an address in vmalloc space; refuses an address at which nothing is mapped."""
+        return self.vmap_areas.to_phys(va) >> PAGE_SHIFT
 
     def may_write(self, pfn: int) -> tuple[bool, str]:
         """Whether frame `pfn` of the freshly booted machine may be written to at will, and why."""

@@ -36,6 +36,8 @@ class Machine:
     image: Image | None = None
     boot_calls: tuple[BootCall, ...] | None = None
     cpus: int = 1
+    possible_cpus: int = 0  # nr_cpu_ids: at least `cpus`, more where some CPUs never came up
+    cpu: str = ""  # the CPU's model as QEMU calls it; "" is the architecture's usual one
     la57: bool = False  # the CPU can walk five levels (x86-64)
     boot_allocator: str = "memblock"  # or "bootmem", the allocator of 2.4 and 2.6 kernels
     final_reserved: tuple[Region, ...] | None = None  # where no boot log tells them: reservations at the end of boot
@@ -51,6 +53,7 @@ class Machine:
             raise VmlabError(f"boot_allocator: expected 'memblock' or 'bootmem', got {self.boot_allocator!r}")
         if self.cpus < 1:
             raise VmlabError(f"cpus: expected at least 1, got {self.cpus}")
+        object.__setattr__(self, "possible_cpus", max(self.cpus, self.possible_cpus))
         check_ram(self.ram, rows.phys_bits(self.config), self.config.format or "")
 
     @property

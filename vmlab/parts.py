@@ -52,6 +52,8 @@ class Config:
     nr_cpus: int | None = None  # CONFIG_NR_CPUS
     fixmap_slots: int | None = None  # __end_of_fixed_addresses (x86-32: it moves the end of lowmem)
     fix_kmap_begin: int | None = None
+    task_struct_bytes: int | None = None  # sizeof(struct task_struct); x86 cuts its FPU state to what the CPU has
+    mm_struct_bytes: int | None = None  # sizeof(struct mm_struct), without the CPU mask behind it
     kaslr: bool | None = None  # CONFIG_RANDOMIZE_BASE
     freed_late: tuple[tuple[str, int], ...] | None = None  # parts of the image given back during boot: (name, pages)
 

@@ -47,6 +47,14 @@ class Arch:
     default_format: str
     bits_per_long: int = 64
     memory_models: tuple[str, ...] = ("SPARSEMEM_VMEMMAP",)
+    cache_line = 64  # cache_line_size(), what SLAB_HWCACHE_ALIGN aligns to
+    kmalloc_minalign: ClassVar[Mapping[str, int]] = {"6.1": 8}  # first version -> ARCH_KMALLOC_MINALIGN, bytes
+    slab_minalign = 8  # ARCH_SLAB_MINALIGN
+    task_struct_least = 64  # bytes that a task_struct must have, for the rules here to make sense
+    task_align = 64  # max(L1_CACHE_BYTES, ARCH_MIN_TASKALIGN)
+    thread_bytes = 16384  # THREAD_SIZE, a kernel stack
+    thread_align = 16384  # THREAD_ALIGN, of a kernel stack in vmalloc space
+    vmap_stack = True  # CONFIG_VMAP_STACK: kernel stacks lie in vmalloc space
     random_bases: frozenset[str] = frozenset()  # layout constants that KASLR draws
     frees_unused_mem_map: bool = False  # mm/memblock.c:free_unused_memmap does anything
     frees_section_gaps: bool = False  # whole pages between the image's sections are freed with init
@@ -75,6 +83,12 @@ class Arch:
                 "an order below max_order",
             ),
             ("nr_cpus", _whole(config.nr_cpus, 1, 1 << 16), "a number of CPUs from 1 to 65536"),
+            (
+                "task_struct_bytes",
+                _whole(config.task_struct_bytes, self.task_struct_least, 1 << 16, 4),
+                f"a multiple of 4 from {self.task_struct_least} to 65536",
+            ),
+            ("mm_struct_bytes", _whole(config.mm_struct_bytes, 64, 1 << 16, 4), "a size in bytes"),
             ("cma_bytes", _whole(config.cma_bytes, 0, 1 << 52), "a size in bytes"),
             (
                 "page_offset",
@@ -93,6 +107,22 @@ class Arch:
     def huge_page_order(self, format_name: str) -> int:
         """Order of the smallest huge page, 0 where the format has none that the kernel uses."""
         return 9
+
+    def cache_line_bytes(self, machine: Machine) -> int:
+        """Bytes of a line of this machine's cache."""
+        return self.cache_line
+
+    def task_struct_bytes(self, machine: Machine) -> int:
+        """Bytes of a task_struct as its cache hands them out (arch_task_struct_size)."""
+        return machine.config.task_struct_bytes or 0
+
+    def vmalloc_start(self, areas: list[Area]) -> int:
+        """VMALLOC_START, where areas of vmalloc space begin to be given out."""
+        return next(area.start for area in areas if area.name == "vmalloc")
+
+    def ioremap_max_order(self, config: Config) -> int:
+        """log2 of the largest alignment of an ioremap area (IOREMAP_MAX_ORDER)."""
+        raise NotImplementedError
 
     def phys_bits(self, config: Config) -> int:
         """Bits of a physical address that the page-table format can hold."""

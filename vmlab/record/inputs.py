@@ -44,6 +44,8 @@ def machine_from(data: dict[str, Any], recorded: Recorded) -> Machine:
         image=image_of(data),
         boot_calls=calls,
         cpus=_online_cpus(cmdline, hardware.integer("smp", 1)),
+        possible_cpus=hardware.integer("smp", 1),
+        cpu=hardware.text("cpu").partition(",")[0],
         final_reserved=None if calls else _final_reserved(data),
         recorded=recorded,
     )
@@ -88,6 +90,8 @@ def _config(data: dict[str, Any], hardware: Fields, kernel: Fields) -> Config:
         nr_cpus=nr_cpus,
         fixmap_slots=fixed.integer("__end_of_fixed_addresses", 0),
         fix_kmap_begin=fixed.integer("FIX_KMAP_BEGIN", 0),
+        task_struct_bytes=kernel.fields("sizeof").integer("task_struct", 0) or None,
+        mm_struct_bytes=kernel.fields("sizeof").integer("mm_struct", 0) or None,
         kaslr="CONFIG_RANDOMIZE_BASE" in on,
         freed_late=() if nr_cpus == 1 else None,  # a kernel built for one CPU has no SMP alternatives
     )

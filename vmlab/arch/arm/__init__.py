@@ -35,6 +35,8 @@ _ARMMP = Config(
     nr_cpus=8,
     fixmap_slots=131,
     fix_kmap_begin=1,
+    task_struct_bytes=2752,
+    mm_struct_bytes=472,
     kaslr=False,
     freed_late=(),
 )
@@ -49,15 +51,29 @@ class Arm(Arch):
     default_format = "arm-short"
     defaults: ClassVar = {
         "arm-short": _ARMMP,
-        "arm-lpae": replace(_ARMMP, format="arm-lpae", pageblock_order=9, transparent_hugepage=True),
+        "arm-lpae": replace(
+            _ARMMP,
+            format="arm-lpae",
+            pageblock_order=9,
+            transparent_hugepage=True,
+            task_struct_bytes=2816,
+            mm_struct_bytes=480,
+        ),
     }
     frees_unused_mem_map = True
+    kmalloc_minalign: ClassVar = {"6.1": 64}  # ARCH_DMA_MINALIGN = L1_CACHE_BYTES
+    thread_bytes = 8192
+    thread_align = 16384  # twice the size, so that an overflow shows in one bit of the address
 
     def format_of(self, options: set[str], cpu: str, cmdline: list[str]) -> str:
         return "arm-lpae" if "CONFIG_ARM_LPAE" in options else "arm-short"
 
     def huge_page_order(self, format_name: str) -> int:
         return 9 if format_name == "arm-lpae" else 0
+
+    def ioremap_max_order(self, config: Config) -> int:
+        # asm/memory.h: 24 allows supersections, on kernels without SMP and LPAE; the others take the usual 128 pages
+        return 24 if config.format == "arm-short" and config.nr_cpus == 1 else 7 + PAGE_SHIFT
 
     def phys_bits(self, config: Config) -> int:
         return 40 if config.format == "arm-lpae" else 32

@@ -33,6 +33,8 @@ _ARM64 = Config(
     nr_cpus=256,
     fixmap_slots=0,
     fix_kmap_begin=0,
+    task_struct_bytes=4160,
+    mm_struct_bytes=944,
     kaslr=True,
     freed_late=(),
 )
@@ -46,7 +48,17 @@ class Arm64(Arch):
     default_format = "arm64-4k-48"
     defaults: ClassVar = {"arm64-4k-48": replace(_ARM64)}
     frees_whole_initrd = False  # free_reserved_area rounds the end down to a page
+    # 128 bytes for caches that are not coherent with DMA; since 6.5 bounce buffers take care of those
+    kmalloc_minalign: ClassVar = {"6.1": 128, "6.5": 8}
+    thread_align = 32768  # twice the size, so that an overflow shows in one bit of the address
     zone_dma_bits = 32  # no limits in the device trees of the recorded machines
+
+    def vmalloc_start(self, areas: list[Area]) -> int:
+        # MODULES_END: without KASLR the kernel image lies inside vmalloc space, and areas stand in front of it
+        return next(area.end for area in areas if area.name == "modules")
+
+    def ioremap_max_order(self, config: Config) -> int:
+        return 30  # PUD_SHIFT with 4 KiB pages
 
     def phys_bits(self, config: Config) -> int:
         return 48

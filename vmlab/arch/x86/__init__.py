@@ -36,6 +36,8 @@ _I386 = Config(
     nr_cpus=32,
     fixmap_slots=1537,
     fix_kmap_begin=68,
+    task_struct_bytes=6528,
+    mm_struct_bytes=560,
     kaslr=True,
     freed_late=(("SMP alternatives", 8),),
 )
@@ -55,13 +57,35 @@ _AMD64 = Config(
     nr_cpus=8192,
     fixmap_slots=0,
     fix_kmap_begin=0,
+    task_struct_bytes=9792,
+    mm_struct_bytes=1088,
     kaslr=True,
     freed_late=(("SMP alternatives", 9), ("decrypted memory", 509)),
 )
 
 
+# What CPUID says of the CPU models that were recorded: cache line, and bytes of FPU state in a task (fxsave is
+# 512, AVX 832, AVX-512 with protection keys 2696: the log's "x86/fpu: context size")
+CACHE_LINE = {"pentium3": 32}
+FPU_BYTES = {"pentium3": 512, "Westmere": 512, "Skylake-Client": 832, "max": 2696}
+FPU_ROOM = 4096  # what sizeof(struct task_struct) has at its end for that state: union fpregs_state
+
+
 class X86(Arch):
     """What both widths share."""
+
+    task_struct_least = FPU_ROOM + 64
+
+    def cpu(self, machine: Machine) -> str:
+        """The CPU's model; a machine described by hand has one that its page tables suit."""
+        return machine.cpu or ("pentium3" if machine.config.format == "x86-32" else "max")
+
+    def cache_line_bytes(self, machine: Machine) -> int:
+        return CACHE_LINE.get(self.cpu(machine), self.cache_line)
+
+    def task_struct_bytes(self, machine: Machine) -> int:
+        """arch/x86/kernel/fpu/init.c:fpu__init_task_struct_size."""
+        return (machine.config.task_struct_bytes or 0) - FPU_ROOM + FPU_BYTES.get(self.cpu(machine), FPU_BYTES["max"])
 
     def firmware_memory(self, machine: Machine) -> list[tuple[int, int, int]]:
         """e820.c:e820__memblock_setup and setup.c:trim_bios_range: no page 0, no BIOS area.
@@ -97,15 +121,20 @@ class I386(X86):
 
     name = "i386"
     bits_per_long = 32
+    thread_bytes = thread_align = 8192
+    vmap_stack = False
     memory_models = ("FLATMEM", "SPARSEMEM")
     default_format = "x86-32"
     defaults: ClassVar = {
         "x86-32": _I386,
-        "x86-pae": replace(_I386, format="x86-pae", pageblock_order=9),
+        "x86-pae": replace(_I386, format="x86-pae", pageblock_order=9, task_struct_bytes=6592),
     }
 
     def format_of(self, options: set[str], cpu: str, cmdline: list[str]) -> str:
         return "x86-pae" if "CONFIG_X86_PAE" in options else "x86-32"
+
+    def ioremap_max_order(self, config: Config) -> int:
+        return 21 if config.format == "x86-pae" else 22  # PMD_SHIFT
 
     def huge_page_order(self, format_name: str) -> int:
         return 9 if format_name == "x86-pae" else 10
@@ -185,6 +214,9 @@ class Amd64(X86):
         five_level_cpu = cpu.startswith("max") and "la57=off" not in cpu
         five = "CONFIG_X86_5LEVEL" in options and five_level_cpu and "no5lvl" not in cmdline
         return "x86-64-5" if five else "x86-64-4"
+
+    def ioremap_max_order(self, config: Config) -> int:
+        return 30  # PUD_SHIFT
 
     def boot_calls(self, machine: Machine) -> tuple[BootCall, ...]:
         return boot.calls(machine, self.image(machine), descriptor_bytes=24, moves_initrd=False)
