@@ -50,6 +50,8 @@ class Memblock:
 
     def remove(self, start: int, end: int, why: str = "", caller: str = "") -> None:
         """Take memory away: the kernel will not know of it."""
+        if start >= end:
+            return
         kept = []
         for low, high, node in self.banks:
             if low < start:
