@@ -40,17 +40,18 @@ recall(*zones_recall.START)
 #
 # Somebody writes in public: *"it is suggested that each zone is concerned with a subset of the mem_map[] array"*,
 # and worries which frames of a zone are really free. What is a zone, then? Where do its numbers come from?
-# This is what a 32-bit PC with 1 GiB of RAM printed while it booted, and what it counted afterwards:
+# This is what a 32-bit PC with 1 GiB of RAM printed while it booted:
 
 # %%
 pc = vm.load_machine("i386-pc-686-1g")
 board = vm.load_machine("arm-virt-armmp-1g")
 print(pc.recorded.kernel_version.partition(" (")[0])
 print(pc.recorded.data["dmesg"]["memory_line"]["text"])
-print(f"RAM in the machine: {vm.GiB // 1024:,}K;  MemTotal later: {pc.recorded.data['meminfo_kib']['MemTotal']:,}K")
+print(f"RAM in the machine: {vm.GiB // 1024:,}K")
 
 # %% [markdown]
-# Four numbers, no two alike. By the end you can account for each difference, page by page. The way there:
+# Three numbers, no two alike: RAM, the number after the slash, the one before it. And there will be a fourth. By the
+# end you can account for each difference, page by page. The way there:
 #
 # firmware's map → **memblock** → end of lowmem → zone limits → spanned, present → managed → what zones keep back
 #
@@ -97,7 +98,7 @@ reveal(ask.TOP_DOWN, lambda: views.boot_step(board_kernel, 7))
 # permanently, at a constant offset (the **direct map**). Low addresses are left for those who can use nothing else.
 #
 # Four steps, whose names we keep: *limit*, *gap*, *subtract*, *align*. Worked here for the board's unpacked device
-# tree, the first thing placed after `mem_map`:
+# tree, the first request that went below `mem_map` (smaller ones fitted into gaps above it):
 
 # %%
 array_start, _ = board_kernel.mem_map.allocations[0]
@@ -142,6 +143,8 @@ reveal(ask.LOWMEM, lambda: views.Table(("area", "from", "up to", "MiB"), areas))
 # %% [markdown]
 # The books' 896 MiB is 1024 − 128. It was true while little stood above vmalloc's area. Today's kernel stacks more
 # there, and lowmem pays: 875.99 MiB on this one (its log says `875MB LOWMEM available`).
+# vmalloc's 128 MiB are its area and the 8 MiB before it, left empty so that a pointer that runs off the direct map
+# faults.
 #
 # ARM counts down in the same way, from a fixed **VMALLOC_END**. Worked for a real board started with `vmalloc=512M`:
 
@@ -207,7 +210,7 @@ print(f"managed {dma.managed_pages:,}: boot kept all {len(low)} frames below 1 M
 
 # %% [markdown]
 # **Managed** pages are those that the page allocator got: present, less what was still in memblock's reserved list when
-# it handed over. So present does not mean usable. At last, **free** ≤ managed ≤ present ≤ spanned.
+# it handed over. So present does not mean usable. And always: **free** ≤ managed ≤ present ≤ spanned.
 #
 # ### Another PC is yours
 
@@ -215,7 +218,7 @@ print(f"managed {dma.managed_pages:,}: boot kept all {len(low)} frames below 1 M
 practise(zones_steps.PRESENT_ALONE)
 
 # %% [markdown]
-# ### Back to the PC's four numbers
+# ### Back to the PC's numbers
 
 # %%
 predict(kept.LATER)
@@ -320,7 +323,8 @@ from vmlab.physical.zonelist import zonelist
 
 numa = vm.boot(vm.load_machine("amd64-pc-numa-1g-4g"))
 for node in numa.nodes:
-    print(f"from node {node.id}:", *(f"{zone.name} of node {zone.node}," for zone in zonelist(numa.nodes, node.id)))
+    order = [f"{zone.name} of node {zone.node}" for zone in zonelist(numa.nodes, node.id)]
+    print(f"from node {node.id}:", ", ".join(order))
 
 # %% [markdown]
 # ### A zone that is a promise
@@ -343,7 +347,7 @@ reveal(
 # The explorer boots any machine that you describe. Guess before you touch a control:
 #
 # 1. Give the ARM board a hole of 256 MiB. Which of the three counts of which zone changes?
-# 2. Raise `vmalloc=`. Who gains the frames that DMA loses, and what does DMA keep back for them?
+# 2. Raise `vmalloc=`. Who gains the frames that DMA loses, and why does DMA then keep more back?
 # 3. Find a machine with a zone that serves *no* request that could go higher. Why has it one?
 
 # %%
@@ -362,7 +366,9 @@ own_zones()
 
 # %% [markdown]
 # Choose one zone with a zone above it. Add up the managed pages above it, divide by 256 (Normal of a 32-bit kernel:
-# 32), and compare with its protection in the table. If you are a few pages off: which way, and why?
+# 32), and compare with its protection in the table. If you are a few pages off: which way, and why? If
+# much of your RAM is not managed, a virtual machine's host may have taken it back (a balloon), or the kernel sets up
+# its struct pages only later.
 #
 # ## 12. Find the bug, then decide
 #

@@ -96,7 +96,7 @@ def test_firmware_map_says_where_ram_starts_and_what_is_left_out(kernels: dict[s
 def test_a_zone_that_no_higher_request_can_use_is_told_as_such(kernels: dict[str, vm.Kernel]) -> None:
     dma = kernels["amd64-pc-4g"].zones["DMA"]
     assert kept_back(dma) > dma.managed_pages
-    assert "DMA serves no request that could go higher" in zone_map(kernels["amd64-pc-4g"]).alt
+    assert "DMA serves no ordinary request that could go higher" in zone_map(kernels["amd64-pc-4g"]).alt
 
 
 @pytest.mark.parametrize("board", explore.BOARDS.values(), ids=explore.BOARDS)
@@ -145,3 +145,13 @@ def test_own_zones_are_the_machines_or_a_sample_and_say_which() -> None:
     assert "your own machine" in own.alt
     assert "HighMem" in own.static_text()
     readable(own)
+
+
+def test_every_zone_is_named_above_its_bar_even_where_bars_are_narrow(kernels: dict[str, vm.Kernel]) -> None:
+    drawing = zone_rows(kernels)
+    for name, kernel in kernels.items():
+        several = len(kernel.nodes) > 1
+        for zone in kernel.zones:
+            if zone.present_pages:
+                words = f"node {zone.node} {zone.name} " if several else f"{zone.name} "
+                assert f">{words}" in drawing.svg, (name, zone.name)

@@ -40,11 +40,11 @@ def tell(zones: Sequence[AnyZone]) -> str:
     needed = _needed(strict)
     if needed >= strict.managed_pages:
         return (
-            f"{strict.name} serves no request that could go higher: {needed:,} pages would have to stay free, "
+            f"{strict.name} serves no ordinary request that could go higher: {needed:,} pages would have to stay free, "
             f"and it has {strict.managed_pages:,}."
         )
     return (
-        f"{strict.name} keeps the largest share: a request that could go higher gets nothing from it while "
+        f"{strict.name} keeps the largest share: an ordinary request that could go higher gets nothing from it while "
         f"{needed:,} pages or fewer, {100 * _share(strict, needed):.1f} % of it, are free."
     )
 
@@ -59,14 +59,14 @@ def _row(name: str, zone: AnyZone, y: int, per_share: float) -> list[str]:
     end = LEFT + _share(zone, zone.watermark.high) * per_share
     parts.append(svg.text(end + 6, y + 13, "min {:,} · low {:,} · high {:,}".format(*_marks(zone))))
     if kept_back(zone):
-        low, high = (LEFT + _share(zone, pages) * per_share for pages in (zone.watermark.low, _needed(zone)))
+        low, high = (LEFT + _share(zone, pages) * per_share for pages in (zone.watermark.min, _needed(zone)))
         parts.append(svg.rect(low, y + 21, high - low, 12, "DMA"))
         parts.append(svg.text(high + 6, y + 31, f"+ {kept_back(zone):,} (lowmem_reserve)"))
     return parts
 
 
 def _needed(zone: AnyZone) -> int:
-    return zone.watermark.low + kept_back(zone)
+    return zone.watermark.min + kept_back(zone)
 
 
 def _marks(zone: AnyZone) -> tuple[int, int, int]:

@@ -5,13 +5,14 @@ The rows of a modelled kernel and those read from /proc/zoneinfo have the same n
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 
 from ..kernel import Kernel
 from ..units import PAGE_SHIFT, group_hex, human
 from . import svg, watermarks
 from .drawing import Drawing, Table
-from .labels import Label, draw, place
+from .labels import Label, Placed, draw, place
 from .ruler import MARGIN, ROW, WIDTH, Scale
 from .svg import FILLS
 from .watermarks import LEFT, PITCH, AnyZone
@@ -53,13 +54,13 @@ def zone_rows(kernels: Mapping[str, Kernel]) -> Drawing:
     scale = Scale(min(z.start_pfn for z in spans) << PAGE_SHIFT, max(z.end_pfn for z in spans) << PAGE_SHIFT)
     parts, rows = [], []
     for number, (name, kernel) in enumerate(kernels.items()):
-        zones, y = populated(kernel.zones), 48 + number * 78
-        parts.append(svg.text(MARGIN, y - 32, name, more=BOLD))
-        parts += _zone_bar(scale, zones, y)
+        zones, y = populated(kernel.zones), 74 + number * 108
+        parts.append(svg.text(MARGIN, y - 58, name, more=BOLD))
+        parts += _zone_bar(scale, zones, y, 3)
         rows += [(name, *row[:3]) for row in _table_rows(zones)]
     alt = "; ".join(f"{name}: {_sizes(populated(kernel.zones))}" for name, kernel in kernels.items())
     columns = ("machine", *COUNTS[:3])
-    return Drawing(f"{alt}.", Table(columns, rows), svg.picture(WIDTH, len(kernels) * 78 + 4, parts))
+    return Drawing(f"{alt}.", Table(columns, rows), svg.picture(WIDTH, len(kernels) * 108 + 4, parts))
 
 
 def populated(rows: Iterable[AnyZone]) -> list[AnyZone]:
@@ -116,7 +117,7 @@ def _ruler(kernel: Kernel, zones: Sequence[AnyZone]) -> list[str]:
     return parts + draw(ticks, 106, ROW, False)
 
 
-def _zone_bar(scale: Scale, zones: Sequence[AnyZone], y: int) -> list[str]:
+def _zone_bar(scale: Scale, zones: Sequence[AnyZone], y: int, rows: int = 2) -> list[str]:
     parts = [svg.rect(MARGIN, y, WIDTH - 2 * MARGIN, 30, "hole")]
     words = []
     for name, zone in _named(zones):
@@ -124,7 +125,18 @@ def _zone_bar(scale: Scale, zones: Sequence[AnyZone], y: int) -> list[str]:
         parts.append(svg.rect(low, y, max(high - low, 1), 30, zone.name if zone.name in FILLS else "added"))
         size = human(zone.spanned_pages << PAGE_SHIFT)
         words.append(Label((low + high) / 2, f"{name} {size}", zone.spanned_pages))
-    return parts + draw(place(words, WIDTH, 2), y, ROW, True)
+    return parts + draw(_placed(words, rows), y, ROW, True)
+
+
+def _placed(words: Sequence[Label], rows: int) -> list[Placed]:
+    """Places for all the words if any order of placing finds them, else for as many as can be had."""
+    best = place(words, WIDTH, rows)
+    for order in itertools.islice(itertools.permutations(range(len(words))), 120):
+        if len(best) == len(words):
+            break
+        ranked = [word._replace(weight=rank) for word, rank in zip(words, order, strict=True)]
+        best = max(best, place(ranked, WIDTH, rows), key=len)
+    return best
 
 
 def _counts(zones: Sequence[AnyZone], y: int) -> list[str]:

@@ -24,7 +24,12 @@ def place_steps(limit: int, top: int, size: int, align: int, place: int, **_: An
     return Steps.of(
         (
             Step("limit", "current_limit: the end of lowmem", group_hex(limit), group_hex(limit)),
-            Step("gap", "end of the highest free stretch below it", f"{limit - top:,} bytes are taken", group_hex(top)),
+            Step(
+                "gap",
+                "end of the highest free stretch that is large enough",
+                f"limit − {limit - top:,} bytes",
+                group_hex(top),
+            ),
             Step("subtract", "gap − size", f"{group_hex(top)} − {size:#x}", group_hex(top - size)),
             Step("align", f"round down to {align:#x}", f"{group_hex(top - size)}, down", group_hex(place)),
         )
