@@ -18,6 +18,7 @@ def arm(**changes: object) -> vm.Machine:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"ram": (vm.GiB,)}, "ram: expected Regions, such as .*, got 1073741824"),
         ({"ram": ()}, "ram: expected at least one Region of RAM, got none"),
         (
             {"ram": (vm.Region(0x4000_0000, vm.GiB), vm.Region(0x7FFF_F000, vm.GiB, "second bank"))},
@@ -44,6 +45,12 @@ def arm(**changes: object) -> vm.Machine:
 def test_a_machine_that_cannot_be_is_refused_when_it_is_made(changes: dict, message: str):
     with pytest.raises(vm.VmlabError, match=message):
         arm(**changes)
+
+
+@pytest.mark.parametrize(("start", "size"), [(0, 1.5 * vm.GiB), ("0x1000", 4096), (None, 1)])
+def test_a_region_is_measured_in_whole_bytes(start: object, size: object):
+    with pytest.raises(vm.VmlabError, match="expected start and size in whole bytes"):
+        vm.Region(start, size)
 
 
 @pytest.mark.parametrize(("start", "size"), [(-1, 5), (0, 0), (0, -4096)])

@@ -150,6 +150,7 @@ def test_a_name_that_is_taken_is_refused():
         ("NewMem", {"size": vm.MiB}, "either below= or above=, .* got neither"),
         ("NewMem", {"size": vm.MiB, "below": "HighMem", "above": "Normal"}, "got both"),
         ("NewMem", {"size": 5000, "below": "HighMem"}, "multiple of the page size 4096, got 5000"),
+        ("NewMem", {"size": 1.5 * vm.MiB, "below": "HighMem"}, "multiple of the page size 4096, got 1572864.0"),
         ("NewMem", {"size": 0, "below": "HighMem"}, "multiple of the page size 4096, got 0"),
         ("New Mem", {"size": vm.MiB, "below": "HighMem"}, "expected a word such as NewMem, got 'New Mem'"),
     ],

@@ -46,6 +46,9 @@ class Machine:
 
     def __post_init__(self) -> None:
         rows = arch.get(self.arch)
+        odd = [region for region in self.ram if not isinstance(region, Region)]
+        if odd:
+            raise VmlabError(f"ram: expected Regions, such as Region(0x4000_0000, GiB), got {odd[0]!r}")
         object.__setattr__(self, "ram", tuple(sorted(self.ram, key=lambda region: region.start)))
         object.__setattr__(self, "reserved", tuple(self.reserved))
         object.__setattr__(self, "config", rows.complete(self.config, self))
@@ -124,7 +127,7 @@ class Machine:
             raise VmlabError(f"zone {name}: expected either below= or above=, the zone to cut it from, got {came}")
         if not name.isidentifier():
             raise VmlabError(f"zone name: expected a word such as NewMem, got {name!r}")
-        if size <= 0 or size % PAGE_SIZE:
+        if not isinstance(size, int) or size <= 0 or size % PAGE_SIZE:
             raise VmlabError(
                 f"size of zone {name}: expected a positive multiple of the page size {PAGE_SIZE}, got {size}"
             )

@@ -17,6 +17,11 @@ class Region:
     node: int = 0
 
     def __post_init__(self) -> None:
+        if not isinstance(self.start, int) or not isinstance(self.size, int):
+            raise VmlabError(
+                f"Region {self.name!r}: expected start and size in whole bytes, got {self.start!r} and {self.size!r}; "
+                "write 1536 * MiB, not 1.5 * GiB"
+            )
         if self.start < 0 or self.size <= 0:
             raise VmlabError(
                 f"Region {self.name!r}: expected start >= 0 and size > 0, "
