@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..trace import FETCH, Trace
 from ..units import PAGE_SHIFT, VmlabError
-from .tlb_rows import CPUS, KINDS, PAGE_SIZES, POLICIES, Structure, arrays, size_index
+from .tlb_rows import KINDS, PAGE_SIZES, POLICIES, Structure, arrays, size_index, structures_of
 from .tlb_tell import Access, Counts, Entry, Run, Step, canonical
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Tlb:
     def __init__(self, cpu: str | Sequence[Structure], draws: Any = None) -> None:
         import numpy as np
 
-        self.structures = _structures(cpu)
+        self.structures = structures_of(cpu)
         self.levels = max(row.level for row in self.structures)
         self._draws = np.zeros(1, np.uint32) if draws is None else np.asarray(draws, np.uint32)
         if any(row.policy == "random" for row in self.structures) and (draws is None or not self._draws.size):
@@ -188,6 +188,10 @@ class Tlb:
             ]
         )
 
+    def flush_all(self) -> None:
+        """Forget everything, as at reset."""
+        self._tags[:] = self._trees[:] = 0
+
     def flush_page(self, asid: int, va: int) -> list[Entry]:
         """Forget the page of one address, of any size: this ASID's entry, and a global one (as x86's INVLPG)."""
         return self.flush_range(asid, va, va + 1)
@@ -213,18 +217,6 @@ class Tlb:
     def reach(self, page_bytes: int = 4096, kind: str = "data") -> int:
         """Bytes that the largest level can translate when full of such pages."""
         return max(row.reach(page_bytes) for row in self.structures if kind in row.holds)
-
-
-def _structures(cpu: str | Sequence[Structure]) -> tuple[Structure, ...]:
-    """The rows of a CPU, or those given, checked."""
-    if isinstance(cpu, str):
-        if cpu not in CPUS:
-            raise VmlabError(f"no CPU here is called {cpu!r}: expected one of {', '.join(CPUS)}, or Structure rows")
-        return CPUS[cpu].structures
-    rows = tuple(cpu)
-    if not rows or len({row.name for row in rows}) < len(rows):
-        raise VmlabError("expected at least one structure, each with a name of its own")
-    return rows
 
 
 def _shift(page_bytes: int) -> int:

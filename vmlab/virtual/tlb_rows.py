@@ -72,7 +72,7 @@ class Structure:
 
 
 @dataclass(frozen=True, slots=True)
-class Cpu:
+class CpuRow:
     """A CPU's structures, and the ASID bits of its TLB entries (0: entries carry none)."""
 
     name: str
@@ -80,13 +80,13 @@ class Cpu:
     asid_bits: int
 
 
-def _cortex(name: str, asid_bits: int, code: int, data: int, second: int = 0, ways: int = 0) -> Cpu:
+def _cortex(name: str, asid_bits: int, code: int, data: int, second: int = 0, ways: int = 0) -> CpuRow:
     """ARM's usual shape: small, fully associative first level; one second level for both."""
     rows = [
         Structure("L1 I", 1, code, code, holds=("code",)),
         Structure("L1 D", 1, data, data, holds=("data",)),
     ]
-    return Cpu(name, (*rows, Structure("L2", 2, second, ways)) if second else tuple(rows), asid_bits)
+    return CpuRow(name, (*rows, Structure("L2", 2, second, ways)) if second else tuple(rows), asid_bits)
 
 
 DATA, CODE = ("data",), ("code",)
@@ -100,7 +100,7 @@ CPUS = {
         _cortex("Cortex-A15", 8, 32, 32, 512, 4),
         _cortex("Cortex-A53", 16, 10, 10, 512, 4),
         _cortex("Cortex-A57", 16, 48, 32, 1024, 4),
-        Cpu(
+        CpuRow(
             "Nehalem",  # its structure for large pages of code is not confirmed, so there is no row for it
             (
                 Structure("L1 I 4K", 1, 128, 4, (SMALL,), CODE),
@@ -110,7 +110,7 @@ CPUS = {
             ),
             asid_bits=0,  # PCID came with Westmere
         ),
-        Cpu(
+        CpuRow(
             "Skylake",
             (
                 Structure("L1 I 4K", 1, 128, 8, (SMALL,), CODE),
@@ -125,6 +125,18 @@ CPUS = {
         ),
     )
 }
+
+
+def structures_of(cpu: str | Sequence[Structure]) -> tuple[Structure, ...]:
+    """The rows of a CPU, or those given, checked."""
+    if isinstance(cpu, str):
+        if cpu not in CPUS:
+            raise VmlabError(f"no CPU here is called {cpu!r}: expected one of {', '.join(CPUS)}, or Structure rows")
+        return CPUS[cpu].structures
+    rows = tuple(cpu)
+    if not rows or len({row.name for row in rows}) < len(rows):
+        raise VmlabError("expected at least one structure, each with a name of its own")
+    return rows
 
 
 def size_index(page_bytes: int) -> int:
