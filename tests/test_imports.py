@@ -23,7 +23,7 @@ FLOORS = [
     {"kernel"},
     {"procfs"},
     {"compared"},
-    {"fields", "fields_translation", "verify"},
+    {"fields", "fields_translation", "fields_vmalloc", "verify"},
     {"views", "study"},
     {"explore"},
     {"warm", "doctor", "lab", "websocket"},

@@ -13,6 +13,7 @@ from typing import Any
 from . import arch
 from .compared import Compared, Rows
 from .fields_translation import TRANSLATION_FIELDS
+from .fields_vmalloc import VMALLOC_FIELDS
 from .kernel import Kernel
 from .machine import Machine
 from .physical.zones import Zone
@@ -221,4 +222,5 @@ FIELDS: dict[str, Callable[[Machine, Kernel, Recorded], Rows]] = {
     "mem_map zone": mem_map_zone,
     "layout": layout,
     **TRANSLATION_FIELDS,
+    **VMALLOC_FIELDS,
 }

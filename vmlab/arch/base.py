@@ -47,6 +47,7 @@ class Arch:
     default_format: str
     bits_per_long: int = 64
     memory_models: tuple[str, ...] = ("SPARSEMEM_VMEMMAP",)
+    numa = False  # CONFIG_NUMA: vmallocinfo tells each area's pages by node
     cache_line = 64  # cache_line_size(), what SLAB_HWCACHE_ALIGN aligns to
     kmalloc_minalign: ClassVar[Mapping[str, int]] = {"6.1": 8}  # first version -> ARCH_KMALLOC_MINALIGN, bytes
     slab_minalign = 8  # ARCH_SLAB_MINALIGN

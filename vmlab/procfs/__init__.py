@@ -23,14 +23,13 @@ from .show import (
     print_zoneinfo,
     zoneinfo,
 )
-from .slabinfo import SlabInfo, format_slabinfo, parse_slabinfo, print_slabinfo, read_slabinfo, slabinfo
+from .slabinfo import SlabInfo, format_slabinfo, parse_slabinfo, print_slabinfo, read_slabinfo
 from .vmallocinfo import (
     VmallocInfo,
     format_vmallocinfo,
     parse_vmallocinfo,
     print_vmallocinfo,
     read_vmallocinfo,
-    vmallocinfo,
 )
 
 __all__ = [

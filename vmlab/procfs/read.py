@@ -23,7 +23,7 @@ Row = TypeVar("Row")
 
 
 def sample(kind: str, machine: str = "amd64-pc-4g") -> Path:
-    """A real file that ships with the package: `kind` is "zoneinfo", "buddyinfo" or "iomem"."""
+    """A real file that ships with the package: `kind` is "zoneinfo", "buddyinfo", "iomem", "slabinfo" ...."""
     path = SAMPLES / machine / f"{kind}.txt"
     if not path.is_file():
         known = sorted(f"{p.parent.name}/{p.stem}" for p in SAMPLES.glob("*/*.txt"))

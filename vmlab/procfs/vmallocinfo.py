@@ -13,6 +13,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from .. import arch
 from ..kernel import Kernel
 from ..units import VmlabError
 from ..virtual.vmalloc import Area
@@ -43,7 +44,7 @@ class VmallocInfo:
 
 def vmallocinfo(kernel: Kernel) -> list[VmallocInfo]:
     """The rows of the modelled kernel's /proc/vmallocinfo: areas by address, then what waits for a flush."""
-    space, has_nodes = kernel.vmap_areas, len(kernel.nodes) > 1
+    space, has_nodes = kernel.vmap_areas, arch.get(kernel.machine.arch).numa
     rows = [_row(space.areas[start], has_nodes) for start in space.starts]
     return rows + [VmallocInfo(start, end, unpurged=True) for start, end in space.lazy] if rows else rows
 

@@ -44,6 +44,7 @@ class Arm64(Arch):
     """Rules of arch/arm64 in Linux 6.1 (zones were reworked in 6.11, vmemmap moved in 6.9)."""
 
     name = "arm64"
+    numa = True
     random_bases = frozenset({"dram_base", "memstart_addr", "high_memory"})
     default_format = "arm64-4k-48"
     defaults: ClassVar = {"arm64-4k-48": replace(_ARM64)}

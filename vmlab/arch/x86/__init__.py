@@ -201,6 +201,7 @@ class Amd64(X86):
     """arch/x86 with CONFIG_X86_64, 4- and 5-level."""
 
     name = "amd64"
+    numa = True
     frees_section_gaps = True  # mm/init_64.c:mark_rodata_ro
     random_bases = frozenset({"page_offset", "high_memory", "vmalloc_base", "vmemmap_base"})
     default_format = "x86-64-4"
