@@ -13,19 +13,25 @@ from .physical.page_list import PageList
 from .record import load_machine, machines
 from .trace import Trace, load_trace, traces
 from .units import GiB, KiB, MiB, TiB, VmlabError
+from .virtual.context import Cpu, Mm, Task
+from .virtual.tlb import Tlb
 
 __all__ = [
     "BootCall",
     "Config",
+    "Cpu",
     "GiB",
     "Image",
     "Kernel",
     "KiB",
     "Machine",
     "MiB",
+    "Mm",
     "PageList",
     "Region",
+    "Task",
     "TiB",
+    "Tlb",
     "Trace",
     "VmlabError",
     "boot",
