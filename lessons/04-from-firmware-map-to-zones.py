@@ -156,6 +156,12 @@ zones_steps.lowmem_steps(**zones_steps.lowmem_facts(wide))
 # %% [markdown]
 # Note what `vmalloc=` takes: *addresses*, not RAM. But RAM without an address is no longer lowmem.
 #
+# ### One step is yours
+
+# %%
+practise(zones_steps.LOWMEM_STEP)
+
+# %% [markdown]
 # ### All steps are yours
 
 # %%

@@ -193,6 +193,15 @@ LOWMEM_ARM = Question(
 )
 
 
+LOWMEM_STEP = replace(
+    LOWMEM_ARM,
+    id="04/lowmem-step",
+    ask="One step is open, and the end of lowmem comes after it. RAM {ram_start:#x} up to {ram_end:#x}, PAGE_OFFSET "
+    "{page_offset:#x}, vmalloc={vmalloc_mib}M. At which physical address does lowmem end?",
+    blank="size",
+)
+
+
 def _a_pc(rng: random.Random) -> Facts:
     base_end = rng.randrange(608, 640) * KiB + 512
     ram = (Region(0, base_end), Region(MiB, rng.randrange(128, 1024, 64) * MiB))
