@@ -98,7 +98,7 @@ class X86Pcid:
             if owner is mm:
                 slots.owners[slot] = mm, mm.tlb_gen
                 return Choice(
-                    slot + 1, ASID, f"slot {slot} is still its own, but {mm.tlb_gen - seen} flushes were missed"
+                    slot + 1, ASID, f"slot {slot} is still its own, but flushes were missed: {mm.tlb_gen - seen}"
                 )
         slot = slots.next_asid if slots.next_asid < TLB_NR_DYN_ASIDS else 0
         slots.next_asid = slot + 1

@@ -26,6 +26,7 @@ from .tlb_tell import Access, Entry, Run
 
 __all__ = ["Cpu", "Mm", "Switch", "Task"]
 
+WHAT = {ASID: "all of this ASID", NON_GLOBAL: "all but global entries", EVERYTHING: "everything"}
 NOFLUSH = 1 << 63  # X86_CR3_PCID_NOFLUSH: keep this PCID's entries
 
 
@@ -229,14 +230,14 @@ class Cpu:
         """Do what a Choice says, and tell it."""
         if what == NOTHING or self.tlb is None:
             if what != NOTHING:
-                steps.note(f"forget: {what} ({why})")
+                steps.note(f"forget {WHAT[what]}: {why}")
             return []
         if what == ASID:
             both = self._both(self.asid if asid is None else asid)
             gone = [entry for each in both for entry in self.tlb.flush(each)]
         else:
             gone = self.tlb.flush(keep_global=what != EVERYTHING)
-        steps.note(f"forget: {what}, {len(gone)} entries ({why}); {len(self.tlb.entries())} stay")
+        steps.note(f"forget {WHAT[what]}, {len(gone)} entries: {why}; {len(self.tlb.entries())} stay")
         return gone
 
     def _told(self, kind: str, start: int, end: int, gone: list[Entry], why: str) -> None:
