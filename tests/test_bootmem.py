@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from naive import NaiveBootmem
 
@@ -186,6 +186,7 @@ TAKEN = st.lists(st.tuples(st.integers(0, 200 << 12), st.integers(1, 30 << 12)),
 
 
 @settings(max_examples=300)
+@example([(1, 4, 0), (1, 4, 100 << 12), (1, 4, 0), (1, 8192, 0), (1, 4, 100 << 12)], [], 37, 64)
 @given(CALLS, TAKEN, st.integers(1, 40), st.integers(50, 180))
 def test_every_allocation_is_where_the_bitmap_search_of_2_6_32_puts_it(calls, taken, low: int, pages: int):
     memblock = Memblock()

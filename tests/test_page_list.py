@@ -74,6 +74,7 @@ def test_the_list_is_a_python_list(order: str, steps: list[int]):
             pages.free(pfn)
             naive.insert(0 if order == "LIFO" else len(naive), pfn)
         assert naive == list(pages)
+        assert naive == list(reversed(pages))[::-1], "next and prev tell the same story"
         assert len(naive) == len(pages)
         assert set(used) == pages.in_use
 
@@ -161,6 +162,17 @@ def test_a_zone_cut_from_lowmem_does_hold_mem_map_and_the_list_says_so():
     assert [1152] == [part.pages for part in array], "131072 frames of 36 bytes"
     assert 32768 == len(pages) + sum(part.pages for part in pages.left_out)
     assert [] == pages.conflicts()
+
+
+def test_every_frame_left_out_is_named_for_what_is_in_it():
+    kernel = newmem("arm-virt-armmp-512m", 128 * vm.MiB, above="Normal")
+
+    for part in vm.PageList(kernel, "NewMem").left_out:
+        for pfn in range(part.start_pfn, part.end_pfn):
+            if kernel.mem_map.holds(pfn):
+                assert "mem_map" in part.why
+            elif "CMA" not in part.why:
+                assert part.why.endswith(kernel.allocations.why(pfn, pfn << 12)), hex(pfn)
 
 
 def test_so_did_a_real_kernels_movable_zone():

@@ -135,6 +135,13 @@ class PageList:
             yield at + self.zone.start_pfn
             at = self._next[at]
 
+    def __reversed__(self) -> Iterator[int]:
+        """The same from the other end, along `prev`."""
+        at = self._prev[self._head]
+        while at != self._head:
+            yield at + self.zone.start_pfn
+            at = self._prev[at]
+
     def alloc(self) -> int | None:
         """Unlink the first frame of the list and hand it out; None when the list is empty."""
         first = self._next[self._head]
