@@ -5,6 +5,8 @@ Importing this package is light: numba, matplotlib and ipywidgets load when some
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from . import procfs
 from .kernel import Kernel, boot
 from .machine import Machine
@@ -15,6 +17,9 @@ from .trace import Trace, load_trace, traces
 from .units import GiB, KiB, MiB, TiB, VmlabError
 from .virtual.context import Cpu, Mm, Task
 from .virtual.tlb import Tlb
+
+if TYPE_CHECKING:
+    from .virtual.page_table import PageTable
 
 __all__ = [
     "BootCall",
@@ -28,6 +33,7 @@ __all__ = [
     "MiB",
     "Mm",
     "PageList",
+    "PageTable",
     "Region",
     "Task",
     "TiB",
@@ -41,3 +47,15 @@ __all__ = [
     "procfs",
     "traces",
 ]
+
+
+_LATER = {"PageTable": "virtual.page_table"}  # names whose modules need numpy: imported when first asked for
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is heavy only when somebody uses it."""
+    if name not in _LATER:
+        raise AttributeError(f"module 'vmlab' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f".{_LATER[name]}", __name__), name)

@@ -151,6 +151,7 @@ class Software(NamedTuple):
     pa: Address
     offset: int = 0
     inverted: int = 0
+    flags: tuple[Flag, ...] = ()  # of Linux's own entry, where it keeps one
 
 
 class Access(NamedTuple):

@@ -118,10 +118,11 @@ class AddressSpace:
             raise VmlabError(f"{fmt.name} has entries of {fmt.entry_bytes} bytes, not of {frames.entry_bytes}")
         self.format = fmt
         self.frames = frames
-        self.root_pa = fmt.root_pa(_address(root_pa, "root_pa"))
+        self.root_pa = fmt.root_pa(checked_address(root_pa, "root_pa"))
         self.high_root_pa = (
-            self.root_pa if high_root_pa is None else fmt.root_pa(_address(high_root_pa, "high_root_pa"))
+            self.root_pa if high_root_pa is None else fmt.root_pa(checked_address(high_root_pa, "high_root_pa"))
         )
+        self.group_above = DRAM_BYTES  # bytes of tables above which `translate` walks in groups
         self._rows = walking.pack(fmt)
 
     def root_for(self, va: int) -> int:
@@ -134,7 +135,7 @@ class AddressSpace:
         Without `access` only the tables decide, as for /proc/PID/pagemap. With "read", "write" or "fetch" the
         page must also allow it, from user mode or (`user=False`) from the kernel.
         """
-        va = _address(va, "address")
+        va = checked_address(va, "address")
         wanted = access if isinstance(access, Access) else Access(access or "read", user)
         if wanted.what not in ("read", "write", "fetch"):
             raise VmlabError(f"access: expected 'read', 'write' or 'fetch', got {wanted.what!r}")
@@ -202,7 +203,7 @@ class AddressSpace:
         store = self.frames
         roots = np.uint64(self.root_pa), np.uint64(self.high_root_pa)
         arguments = (store.words, store.slots, np.uint64(store.nr_slots), *roots, vas, pas, status)
-        if self.tables_bytes > DRAM_BYTES:
+        if self.tables_bytes > self.group_above:
             room = np.empty((2, translate.GROUP), np.uint64)
             translate.grouped(self.format)(*arguments, room[0], room[1])
         else:
@@ -214,7 +215,7 @@ class AddressSpace:
         return self.frames.nr_frames << 12
 
 
-def _address(value: int, name: str) -> int:
+def checked_address(value: int, name: str) -> int:
     """An address as a plain int; numpy's integers are taken too."""
     number = int(value)
     if not 0 <= number < 1 << 64:

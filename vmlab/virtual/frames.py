@@ -7,7 +7,7 @@ costs nothing: both arrays are zero from the start, and the operating system giv
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -101,9 +101,9 @@ class FrameStore:
             raise VmlabError(f"no table is at {group_hex(pa)}: frame {pfn:#x} is not one of the frames given to tables")
         self.plain_words[self.plain_slots[pfn] + (pa % PAGE_SIZE) // self.entry_bytes] = entry
 
-    def table(self, pa: int, size: int) -> Iterable[int]:
-        """The entries of the table of `size` bytes at `pa`; nothing for the parts that no frame holds."""
-        return (entry for at in range(pa, pa + size, self.entry_bytes) if (entry := self.read(at)) is not None)
+    def holds_entries(self, pfn: int) -> bool:
+        """Whether any byte of frame `pfn` is not zero."""
+        return pfn in self and bool(self._pool[int(self.slots[pfn]) // self.per_frame].any())
 
 
 def _grown(array: np.ndarray, least: int) -> np.ndarray:

@@ -56,6 +56,16 @@ _LARGE_PAGE = Leaf(16, 3, 1, Address(bits(31, 16)), _ap(4, 9, 15, 11))
 _SMALL_PAGE = Leaf(12, 2, 2, Address(bits(31, 12)), _ap(4, 9, 0, 11))
 
 
+_LINUX = (  # L_PTE_PRESENT, YOUNG, DIRTY, RDONLY, USER, XN
+    flag("present", 1),
+    flag("accessed", 1 << 1),
+    flag("dirty", 1 << 6),
+    flag("write", zeros=1 << 7),
+    flag("user", 1 << 8),
+    flag("nx", 1 << 9),
+)
+
+
 def short_fault(kind: int, depth: int, access: Access) -> Code:
     """DFSR or IFSR with short descriptors: FS is 5 or 7 for translation, 0xd or 0xf for permission."""
     page = 2 * depth
@@ -100,7 +110,7 @@ ARM_SHORT = Format(
     va_bits=32,
     signed=False,
     fault=short_fault,
-    software=Software(flag("present", 1), Address(bits(31, 12)), offset=-2048),
+    software=Software(flag("present", 1), Address(bits(31, 12)), offset=-2048, flags=_LINUX),
     first_level=1,
 )
 

@@ -2,7 +2,8 @@
 
 Physical addresses are taken as the widest the architecture has (52 bits; 40 with PSE-36), so no address bit
 counts as reserved for being above a particular CPU's MAXPHYADDR. The four entries of a PAE root are loaded when
-CR3 is written and checked then (#GP), not by a walk; QEMU sets their accessed bit, which real CPUs reserve.
+CR3 is written, and a reserved bit in them is a #GP then; here the walk finds it. Their bit 5 is let pass: QEMU,
+unlike a CPU, keeps an accessed bit there.
 """
 
 from __future__ import annotations
@@ -108,7 +109,11 @@ X86_PAE = Format(
     "x86-pae",
     "32-bit x86 with PAE, three levels",
     8,
-    (Level("pgd", 30, 2, P, _table(PAGE, ()), ()), _pae(_PMD), _pae(_PTE)),
+    (
+        Level("pgd", 30, 2, P, _table(PAGE, (), reserved=bits(2, 1) | bits(8, 6) | bits(63, 52)), ()),
+        _pae(_PMD),
+        _pae(_PTE),
+    ),
     va_bits=32,
     signed=False,
     fault=fault,
