@@ -34,7 +34,8 @@ def _function(row: dict[str, Any]) -> str:
 def _space(machine: Machine, kernel: Kernel, recorded: Recorded) -> tuple[int, int] | None:
     """The recorded kernel's vmalloc space; None where KASLR moved it."""
     has_moved = machine.config.kaslr and not machine.has_flag("nokaslr")
-    if has_moved and "vmalloc_base" in arch.get(machine.arch).random_bases:
+    rows = arch.get(machine.arch)
+    if has_moved and "vmalloc_base" in rows.random_bases:
         return None
     return kernel.vmap_areas.start, kernel.vmap_areas.end
 
