@@ -66,13 +66,9 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="start.py", description="Open the vmlab lab, or run its tests.")
     commands = parser.add_subparsers(dest="command", metavar="lab | test")
     lab = commands.add_parser("lab", help="open JupyterLab on the lessons (the default)")
-    lab.add_argument(
-        "--no-browser", action="store_true", help="print the address instead of opening a browser"
-    )
+    lab.add_argument("--no-browser", action="store_true", help="print the address instead of opening a browser")
     lab.add_argument("--port", type=int, help="the port to listen on (default: the first free from 8888 on)")
-    commands.add_parser(
-        "test", help="run every test, or what the pytest arguments after it say", add_help=False
-    )
+    commands.add_parser("test", help="run every test, or what the pytest arguments after it say", add_help=False)
     if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help")):
         arguments = ["lab", *arguments]
     if arguments[0] == "test":  # everything after it is pytest's
@@ -245,18 +241,14 @@ def run_step(title: str, command: Sequence[object], packages: int = 0) -> None:
         log.write(f"\n$ {shlex.join(words)}\n")
         log.flush()
         beginning = log.tell()
-        process = subprocess.Popen(
-            words, cwd=HERE, env=environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log
-        )
+        process = subprocess.Popen(words, cwd=HERE, env=environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
             code = watch(process, title, beginning, packages)
         finally:
             process.kill()  # only when we were interrupted is there still something to kill
             process.wait()
     if code:
-        raise Failed(
-            f"{title} failed (exit code {code}). What it said last:\n{since(beginning)[-1500:]}\n(All: {LOG})"
-        )
+        raise Failed(f"{title} failed (exit code {code}). What it said last:\n{since(beginning)[-1500:]}\n(All: {LOG})")
 
 
 def watch(process: subprocess.Popen[bytes], title: str, beginning: int, packages: int) -> int:
@@ -269,9 +261,7 @@ def watch(process: subprocess.Popen[bytes], title: str, beginning: int, packages
         time.sleep(0.1)
         if time.monotonic() - said >= (0.5 if terminal else 10):
             said = time.monotonic()
-            count = (
-                f", {since(beginning).count('Collecting ')} of about {packages} packages" if packages else ""
-            )
+            count = f", {since(beginning).count('Collecting ')} of about {packages} packages" if packages else ""
             print(f"{title} ... {said - began:.0f} s{count}".ljust(78 * terminal), end=end, flush=True)
     result = "failed" if process.returncode else "done"
     say(f"{title}: {result} in {time.monotonic() - began:.1f} s".ljust(78 * terminal))

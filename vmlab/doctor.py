@@ -100,9 +100,7 @@ CHECKS = (
         "every notebook compiles them anew when it starts",
         "make the package's folder or ~/.cache writable",
     ),
-    Check(
-        "compiled kernels", warm.is_compiled, "the first cell that needs one waits for it", "run `vmlab warm`"
-    ),
+    Check("compiled kernels", warm.is_compiled, "the first cell that needs one waits for it", "run `vmlab warm`"),
     Check(
         "Chromium",
         lambda: any(map(shutil.which, BROWSERS)),

@@ -32,12 +32,8 @@ SECONDS_TO_START = 120
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `vmlab lab`."""
     parser.add_argument("folder", nargs="?", type=Path, help="what to open (default: notebooks/)")
-    parser.add_argument(
-        "--no-browser", action="store_true", help="print the address instead of opening a browser"
-    )
-    parser.add_argument(
-        "--port", type=int, help="the port to listen on (default: the first free one from 8888 on)"
-    )
+    parser.add_argument("--no-browser", action="store_true", help="print the address instead of opening a browser")
+    parser.add_argument("--port", type=int, help="the port to listen on (default: the first free one from 8888 on)")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -109,12 +105,8 @@ def start_server(
 def wait_until_up(process: subprocess.Popen[bytes], port: int, token: str, log: Path) -> None:
     """Return when the server answers; raise with the end of its log when it ended or took too long."""
     deadline = time.monotonic() + SECONDS_TO_START
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/api", headers={"Authorization": f"token {token}"}
-    )
-    opener = urllib.request.build_opener(
-        urllib.request.ProxyHandler({})
-    )  # a proxy cannot know this machine's ports
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/api", headers={"Authorization": f"token {token}"})
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy cannot know this machine's ports
     while process.poll() is None and time.monotonic() < deadline:
         try:
             opener.open(request, timeout=2).close()

@@ -23,9 +23,7 @@ DAYS_TO_KEEP = 7
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `vmlab warm`."""
-    parser.add_argument(
-        "--again", action="store_true", help="go through all of it even if it was done before"
-    )
+    parser.add_argument("--again", action="store_true", help="go through all of it even if it was done before")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -86,9 +86,7 @@ def chromium() -> Iterator[Browser]:
     """Run one headless Chromium for all tests."""
     executable = next(filter(None, map(shutil.which, BROWSERS)), None)
     if executable is None:
-        problem = (
-            "no Chromium on PATH: `sudo apt-get install chromium` (Debian, Ubuntu), or any Google Chrome"
-        )
+        problem = "no Chromium on PATH: `sudo apt-get install chromium` (Debian, Ubuntu), or any Google Chrome"
         if os.environ.get("CI", "").lower() in ("1", "true"):
             pytest.fail(problem)
         pytest.skip(problem)
