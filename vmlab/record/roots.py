@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from .read import Fields
 
+BASE_REGISTERS = ("cr3", "ttbr0_el1_s", "ttbr0", "ttbr0_el1")  # boards in the secure state read 0 in the other bank
+
 
 @dataclass(frozen=True, slots=True)
 class Root:
@@ -22,6 +24,11 @@ class Root:
     def is_isolated(self) -> bool:
         """Whether user mode runs on a table of its own, without the kernel."""
         return self.user_root_pa is not None
+
+    @property
+    def base_value(self) -> int | None:
+        """What the base register held while it ran in user mode; None where that was not recorded."""
+        return next((self.registers[name] for name in BASE_REGISTERS if self.registers.get(name)), None)
 
 
 def roots_of(translation: Fields) -> dict[str, Root]:
