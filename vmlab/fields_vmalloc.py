@@ -116,5 +116,4 @@ VMALLOC_FIELDS: dict[str, Callable[[Machine, Kernel, Recorded], Rows]] = {
     "vmalloc first area": first_area,
     "vmalloc sizes": sizes,
     "vmalloc alignment": alignment,
-    "vmalloc lowest first": lowest_first,
 }

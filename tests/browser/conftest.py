@@ -50,13 +50,15 @@ class Server(NamedTuple):
             return answer.read()
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what is in this folder as browser tests, in time for `-m` to see it."""
+    item.add_marker("browser")
+    item.add_marker(pytest.mark.xdist_group("browser"))
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is in this folder as browser tests, and run them last: Playwright keeps an event loop."""
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker("browser")
-            item.add_marker(pytest.mark.xdist_group("browser"))
+    """Run them last: Playwright keeps an event loop."""
     items.sort(key=lambda item: HERE in item.path.parents)
 
 
