@@ -98,6 +98,15 @@ def test_a_pointer_that_is_no_object_is_refused(pointer: Callable[[int], int], e
     assert snapshot(slab_cache) == before
 
 
+def test_the_rest_of_a_slab_is_no_object():
+    slab_cache, _ = make(704)  # 11 in two pages, and 448 bytes left over
+    slab_cache.alloc()
+    (slab,) = slab_cache.slabs.values()
+
+    with pytest.raises(BadObject, match="too small for one more"):
+        slab_cache.free(slab.va + 11 * 704)
+
+
 def test_a_double_free_is_named():
     slab_cache, _ = make()
     va = slab_cache.alloc()

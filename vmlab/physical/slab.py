@@ -169,8 +169,7 @@ class KmemCache:
         if slab.cache is not self:
             raise WrongCache(f"{what}: it lies in a slab of {slab.cache.name}: give it back to that cache")
         if slab.object_at(va) is None:
-            start = va - (va - slab.va - self.sizes.red_left_pad) % self.sizes.size
-            raise BadObject(f"{what}: no object starts there; the one around it starts at {group_hex(start)}")
+            raise BadObject(f"{what}: no object starts there: {slab.around(va)}")
         if va not in slab.used:
             raise DoubleFree(f"{what}: the object is free already")
         return slab

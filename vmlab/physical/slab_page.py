@@ -86,6 +86,13 @@ class Slab:
         number, rest = divmod(va - self.va - self.cache.sizes.red_left_pad, self.cache.sizes.size)
         return number if not rest and 0 <= number < self.objects else None
 
+    def around(self, va: int) -> str:
+        """What an address in the slab that is no object's start lies in."""
+        start = va - (va - self.va - self.cache.sizes.red_left_pad) % self.cache.sizes.size
+        if self.object_at(start) is None:
+            return "the slab's end is too small for one more object"
+        return f"the one around it starts at {group_hex(start)}"
+
     def free_pointer(self, va: int) -> int:
         """The free object after the free object at `va`, 0 at the end (get_freepointer)."""
         at = va + self.cache.sizes.offset
