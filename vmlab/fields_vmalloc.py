@@ -22,7 +22,7 @@ from .units import PAGE_SIZE, align_up
 EARLY = ("iotable_init", "pci_reserve_io", "paging_init")  # vm_area_add_early, vm_area_register_early
 TOP_DOWN = ("pcpu_get_vm_areas",)
 STACKS = ("kernel_clone", "fork_idle")  # alloc_thread_stack_node, inlined into its callers
-PURGED = "a hole below it fits, and may have been in use when it was made: this kernel purges freed areas early"
+PURGED = "this kernel has purged freed areas: a hole may have been in use when an area above it was made"
 KASLR = "KASLR drew it at random while booting"
 UNPURGED = "unpurged"
 
@@ -81,9 +81,12 @@ def alignment(machine: Machine, kernel: Kernel, recorded: Recorded) -> Rows:
 
 
 def lowest_first(machine: Machine, kernel: Kernel, recorded: Recorded) -> Rows:
-    """The lowest place that fits an area, among the holes below it and its own."""
+    """The lowest place that fits an area, among the holes below it and its own.
+
+    A kernel that shows no unpurged areas has purged: there no area is decided.
+    """
     rows = _inside(machine, kernel, recorded)
-    purges_early = not any(_function(row) == UNPURGED for row in rows)
+    reason = "" if any(_function(row) == UNPURGED for row in rows) else PURGED
     holes: list[tuple[int, int]] = []
     end = (_space(machine, kernel, recorded) or (rows[0]["start"] if rows else 0, 0))[0]
     for row in rows:
@@ -91,9 +94,7 @@ def lowest_first(machine: Machine, kernel: Kernel, recorded: Recorded) -> Rows:
             holes.append((end, row["start"]))
         end = max(end, row["end"])
         if next(_made_by_vmalloc([row]), None):
-            align = _align(machine, kernel, row)
-            place = _lowest(holes, row["size"], align, row["start"])
-            reason = PURGED if purges_early and place < row["start"] else ""
+            place = _lowest(holes, row["size"], _align(machine, kernel, row), row["start"])
             yield Compared(_function(row), place, row["start"], reason, address=True)
 
 
