@@ -4,6 +4,7 @@
 Everything works as a widget, as static HTML, and as a plain call.
 """
 
+from .own_page import own_page
 from .practice import check, practise, recall
 from .predict import predict, reveal
 from .progress import forget
@@ -21,6 +22,7 @@ __all__ = [
     "Steps",
     "check",
     "forget",
+    "own_page",
     "practise",
     "predict",
     "recall",
