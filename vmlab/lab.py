@@ -17,6 +17,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
@@ -37,14 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Warm what is cold, start the server, say where it is, and stay until it ends."""
+    """Start the server, warm what is cold meanwhile, say where it is, and stay until it ends."""
     folder = lessons_folder(args.folder)
     port = free_port() if args.port is None else checked_port(args.port)
-    state = state_folder()
-    os.environ["MPLCONFIGDIR"] = isolated(state)["MPLCONFIGDIR"]  # whose font list is then warmed too
-    warm.warm()
-    show = not args.no_browser and has_screen()
-    return serve(folder, port, state, show)
+    return serve(folder, port, state_folder(), show=not args.no_browser and has_screen())
 
 
 def lessons_folder(folder: Path | None) -> Path:
@@ -65,13 +62,19 @@ def serve(folder: Path, port: int, state: Path, show: bool) -> int:
     """Run the server as a child; Ctrl-C or a kill of this process ends it too."""
     token = secrets.token_hex(24)
     log = state / f"lab-{port}.log"
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    for name in ("SIGTERM", "SIGHUP"):  # a kill, or the terminal was closed
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda *_: sys.exit(0))
     print("Starting JupyterLab ...", flush=True)
     with log.open("w", encoding="utf-8") as output:
-        process = start_server(folder, port, token, output, [f"--ServerApp.open_browser={show}"], state)
+        process = start_server(folder, port, token, output, state)
     try:
+        os.environ["MPLCONFIGDIR"] = isolated(state)["MPLCONFIGDIR"]  # whose font list is warmed too
+        warm.warm()
         wait_until_up(process, port, token, log)
         print(f"The lab is open at\n\n    {address(port, token)}\n\nCtrl-C here stops it.", flush=True)
+        if show:  # by a page of the server's that leads on: other users could see a token among a browser's arguments
+            webbrowser.open((state / "runtime" / f"jpserver-{process.pid}-open.html").as_uri())
         return process.wait()
     except KeyboardInterrupt:
         print("\nStopping the lab ...", flush=True)
@@ -81,7 +84,7 @@ def serve(folder: Path, port: int, state: Path, show: bool) -> int:
 
 
 def start_server(
-    folder: Path, port: int, token: str, log: TextIO, flags: Sequence[str], state: Path
+    folder: Path, port: int, token: str, log: TextIO, state: Path, flags: Sequence[str] = ()
 ) -> subprocess.Popen[bytes]:
     """Start JupyterLab with our settings; other users cannot see a token in the environment."""
     command = [
@@ -92,13 +95,21 @@ def start_server(
         f"--LabApp.app_settings_dir={SETTINGS}",
         f"--ServerApp.root_dir={folder}",
         f"--ServerApp.port={port}",
+        "--ServerApp.open_browser=False",
         *flags,
     ]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
     environment = dict(os.environ, JUPYTER_TOKEN=token, **isolated(state))
+    own_group = 0 if os.name == "posix" else None  # Ctrl-C reaches us only, and we end the server in order
     return subprocess.Popen(
-        command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        process_group=own_group,
     )
 
 

@@ -73,9 +73,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         secrets.token_hex(8),
     )
     folder.mkdir()
-    flags = ["--ServerApp.open_browser=False", "--LabApp.expose_app_in_browser=True"]
+    flags = ["--LabApp.expose_app_in_browser=True"]
     with log.open("w") as output:
-        process = vmlab_lab.start_server(folder, port, token, output, flags, root / "state")
+        process = vmlab_lab.start_server(folder, port, token, output, root / "state", flags)
     try:
         vmlab_lab.wait_until_up(process, port, token, log)
         yield Server(f"http://127.0.0.1:{port}", token, folder)
