@@ -2,7 +2,18 @@
 
 from .controls import Choice, Entry, Slider
 from .explorer import Explorer, Scene
+from .formats import formats_explorer
 from .mem_map import mem_map_explorer
 from .zones import boot_explorer, zones_explorer
 
-__all__ = ["Choice", "Entry", "Explorer", "Scene", "Slider", "boot_explorer", "mem_map_explorer", "zones_explorer"]
+__all__ = [
+    "Choice",
+    "Entry",
+    "Explorer",
+    "Scene",
+    "Slider",
+    "boot_explorer",
+    "formats_explorer",
+    "mem_map_explorer",
+    "zones_explorer",
+]

@@ -4,6 +4,8 @@ A view imports the model and never `vmlab.study`; it keeps no state and shows no
 """
 
 from .drawing import Drawing, Table
+from .entries import entries
+from .format_rows import format_rows
 from .memblock import boot_step, firmware_map
 from .ruler import ruler
 from .zone_bars import zone_bars
@@ -13,7 +15,9 @@ __all__ = [
     "Drawing",
     "Table",
     "boot_step",
+    "entries",
     "firmware_map",
+    "format_rows",
     "ruler",
     "zone_bars",
     "zone_counts",
