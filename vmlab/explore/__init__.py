@@ -4,6 +4,7 @@ from .controls import Choice, Entry, Slider
 from .explorer import Explorer, Scene
 from .formats import formats_explorer
 from .mem_map import mem_map_explorer
+from .translation import translation_explorer
 from .zones import boot_explorer, zones_explorer
 
 __all__ = [
@@ -15,5 +16,6 @@ __all__ = [
     "boot_explorer",
     "formats_explorer",
     "mem_map_explorer",
+    "translation_explorer",
     "zones_explorer",
 ]

@@ -2,7 +2,7 @@
 
 A small program of two processes is started for it: a page is written, then forked, then written by the child. Each
 reads its own byte and its own line of /proc/self/pagemap. Frame numbers read as zero without CAP_SYS_ADMIN (Linux
-6.1, fs/proc/task_mmu.c:pagemap_open); the rest of the line does not. Without pagemap (no Linux, or closed) the same
+6.1, fs/proc/task_mmu.c:pagemap_read); the rest of the line does not. Without pagemap (no Linux, or closed) the same
 pages of a recorded PC are shown, and the first line says so.
 """
 

@@ -3,22 +3,28 @@
 A view imports the model and never `vmlab.study`; it keeps no state and shows nothing by itself.
 """
 
+from .address_bits import address_bits
 from .drawing import Drawing, Table
 from .entries import entries
 from .format_rows import format_rows
 from .memblock import boot_step, firmware_map
 from .ruler import ruler
+from .walk import Lane, lane, stairs
 from .zone_bars import zone_bars
 from .zones import zone_counts, zone_map, zone_rows
 
 __all__ = [
     "Drawing",
+    "Lane",
     "Table",
+    "address_bits",
     "boot_step",
     "entries",
     "firmware_map",
     "format_rows",
+    "lane",
     "ruler",
+    "stairs",
     "zone_bars",
     "zone_counts",
     "zone_map",

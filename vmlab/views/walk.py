@@ -53,7 +53,7 @@ def lane(machine: Machine, process: str, va: int, user_root: bool = False) -> La
     row, root_pa = base_register(space.format.name), space.root_for(va)
     held = machine.recorded.roots[process].base_value
     fits = held is not None and row.root_of(held) == root_pa
-    name = f"{process}, user mode's tables" if user_root else process
+    name = f"{process} in user mode" if user_root else process
     register = row.name if root_pa == space.root_pa else row.name.replace("TTBR0", "TTBR1")
     return Lane(name, space.walk(va), register, root_pa, held if fits else None)
 
