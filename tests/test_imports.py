@@ -26,7 +26,7 @@ FLOORS = [
     {"fields", "fields_translation", "fields_vmalloc", "verify"},
     {"views", "study"},
     {"explore"},
-    {"warm", "doctor", "lab", "websocket"},
+    {"bench", "warm", "doctor", "lab", "websocket"},
     {"cli", "__main__"},
 ]
 SEPARATE = ({"views", "study"},)  # neighbours on one floor that must not know each other

@@ -383,9 +383,9 @@ def test_no_kernel_counts_references(name, monkeypatch):
     monkeypatch.setattr(jit, "_keep_on_disk", lambda compiled: None)  # code from disk cannot be inspected
     words, slots = np.zeros(1024, f"u{page_format(name).entry_bytes}"), np.zeros(1, np.uint32)
     numbers, zero, room = np.zeros(3, np.uint64), np.uint64(0), np.zeros((2, translate.GROUP), np.uint64)
-    arguments = (words, slots, np.uint64(1), zero, zero, numbers, numbers.copy(), np.zeros(3, np.uint32))
+    arguments = (words, slots, np.uint64(1), zero, zero, zero, numbers, numbers.copy(), np.zeros(3, np.uint32))
     for made, extra in ((translate.scalar, ()), (translate.grouped, (room[0], room[1]))):
-        kernel = made.__wrapped__(page_format(name))
+        kernel = made.__wrapped__(page_format(name), dense=len(name) % 2 == 0)
         kernel(*arguments, *extra)
         assert ["NRT_incref" in code for code in kernel.inspect_llvm().values()] == [False]
 

@@ -17,6 +17,7 @@ COMMANDS = {
     "lab": ("vmlab.lab", "open JupyterLab on the lessons"),
     "machines": ("vmlab.verify", "list the recorded machines, or check the model against them (--verify)"),
     "release": ("vmlab.study.release", "build the notebooks from lessons/"),
+    "bench": ("vmlab.bench", "time our compiled kernels against the same work in C"),
     "warm": ("vmlab.warm", "compile every kernel once, so that no lesson waits for it"),
     "trace": ("vmlab.trace.record", "record which pages a program touches, as a trace for TLBs and replacement"),
     "doctor": ("vmlab.doctor", "say what is missing on this machine, and what that costs"),

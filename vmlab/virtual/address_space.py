@@ -31,6 +31,7 @@ from ..units import VmlabError, group_hex, human
 from . import walk as walking
 from .frames import FrameStore
 
+SAMPLES, NEAR_BYTES = 64, 1 << 16  # how a batch is judged to be in order
 DRAM_BYTES = 8 << 20  # tables larger than this do not fit the caches of one core
 
 
@@ -144,7 +145,7 @@ class AddressSpace:
         trace: list[tuple[int, int | None]] = []
         store = self.frames
         pa, status = walking.descend(
-            *(self._rows, store.plain_words, store.plain_slots, store.nr_slots, self.root_for(va), va, 0, trace)
+            *(self._rows, store.plain_words, store.plain_slots, store.nr_slots, 0, self.root_for(va), va, 0, trace)
         )
         steps = tuple(self._step(depth, va, table, entry) for depth, (table, entry) in enumerate(trace))
         found = self._end(va, pa, status, steps, wanted)
@@ -201,18 +202,29 @@ class AddressSpace:
         from . import translate
 
         store = self.frames
-        roots = np.uint64(self.root_pa), np.uint64(self.high_root_pa)
-        arguments = (store.words, store.slots, np.uint64(store.nr_slots), *roots, vas, pas, status)
-        if self.tables_bytes > self.group_above:
+        # frames in order save a load a level; with entries of 4 bytes the slot is the cheaper way (vmlab bench)
+        dense = store.origin is not None and store.entry_bytes == 8
+        numbers = (store.words.size if dense else store.nr_slots, store.origin or 0, self.root_pa, self.high_root_pa)
+        arguments = (store.words, store.slots, *map(np.uint64, numbers), vas, pas, status)
+        if self.tables_bytes > self.group_above and not _in_order(vas):
             room = np.empty((2, translate.GROUP), np.uint64)
-            translate.grouped(self.format)(*arguments, room[0], room[1])
+            translate.grouped(self.format, dense)(*arguments, room[0], room[1])
         else:
-            translate.scalar(self.format)(*arguments)
+            translate.scalar(self.format, dense)(*arguments)
 
     @property
     def tables_bytes(self) -> int:
         """Bytes of the frames that hold tables."""
         return self.frames.nr_frames << 12
+
+
+def _in_order(vas: np.ndarray) -> bool:
+    """Whether addresses mostly follow one another, so that the entries come from few cache lines. Looks at 64."""
+    first = vas[:: max(1, len(vas) // SAMPLES)][:SAMPLES]
+    second = vas[1 :: max(1, len(vas) // SAMPLES)][: len(first)]
+    first = first[: len(second)]
+    near = np.maximum(first, second) - np.minimum(first, second) < np.uint64(NEAR_BYTES)
+    return len(near) > 0 and bool(near.mean() > 0.5)
 
 
 def checked_address(value: int, name: str) -> int:

@@ -19,9 +19,10 @@ from ..arch.formats import page_format
 from ..jit import inline, kernel, warmer
 from ..prefetch import prefetch
 from .walk import (
-    DEPTH_SHIFT,
+    DENSE,
     ENTRY_SHIFT,
     FRAME_SHIFT,
+    HERE,
     INDEX,
     INSIDE,
     LEAF,
@@ -29,9 +30,11 @@ from .walk import (
     LEAF_PA,
     LEAF_RIGHTS,
     LEAF_VALUE,
-    MISSED,
     NON_CANONICAL,
     OFFSET_MASK,
+    SAY_NO_FETCH,
+    SAY_NO_USER,
+    SAY_NO_WRITE,
     SHIFT,
     TABLE,
     TABLE_KEEP,
@@ -45,6 +48,8 @@ from .walk import (
 
 GROUP = 64
 WARM_FORMATS = ("x86-32", "x86-64-4", "arm-short")
+WRONG_SIGN = np.uint64(NON_CANONICAL)
+UNKNOWN = np.uint64((1 << 32) - 1)  # no status: this address is for the scalar walk
 ZERO, ONE, SIGN_BIT = np.uint64(0), np.uint64(1), np.uint64(63)
 
 descend = chain(inline)
@@ -65,35 +70,36 @@ def _root(va: Any, low: Any, high: Any, two_roots: Any) -> Any:
 
 
 @functools.cache
-def scalar(fmt: Format) -> Callable[..., None]:
+def scalar(fmt: Format, dense: bool = False) -> Callable[..., None]:
     """Kernel: translate `vas` one by one into `pas` and `status`."""
-    rows = np.array(pack(fmt), np.uint64)
+    rows = np.array(pack(fmt, dense), np.uint64)
     unused, signed, two_roots = np.uint64(64 - fmt.va_bits), fmt.signed, fmt.two_roots
 
     @kernel
-    def translate(words: Any, slots: Any, nr_slots: Any, low: Any, high: Any, vas: Any, pas: Any, status: Any) -> None:
+    def translate(
+        words: Any, slots: Any, limit: Any, origin: Any, low: Any, high: Any, vas: Any, pas: Any, status: Any
+    ) -> None:
         for i in range(vas.size):
             va = vas[i]
             if _canonical(va, unused, signed):
                 root = _root(va, low, high, two_roots)
-                pas[i], status[i] = descend(rows, words, slots, nr_slots, root, va, ZERO, None)
+                pas[i], status[i] = descend(rows, words, slots, limit, origin, root, va, ZERO, None)
             else:
-                pas[i], status[i] = ZERO, NON_CANONICAL
+                pas[i], status[i] = ZERO, WRONG_SIGN
 
     return translate
 
 
 @functools.cache
-def grouped(fmt: Format) -> Callable[..., None]:
+def grouped(fmt: Format, dense: bool = False) -> Callable[..., None]:
     """The same for tables beyond the caches; `places` and `denied` are room for GROUP numbers each."""
-    rows = np.array(pack(fmt), np.uint64)
+    rows = np.array(pack(fmt, dense), np.uint64)
     unused, signed, two_roots = np.uint64(64 - fmt.va_bits), fmt.signed, fmt.two_roots
     last = len(fmt.levels) - 1
-    lasting = last << DEPTH_SHIFT
 
     @kernel
     def translate(
-        words: Any, slots: Any, nr_slots: Any, low: Any, high: Any, vas: Any, pas: Any, status: Any,
+        words: Any, slots: Any, limit: Any, origin: Any, low: Any, high: Any, vas: Any, pas: Any, status: Any,
         places: Any, denied: Any,
     ) -> None:  # fmt: skip
         for start in range(0, vas.size, GROUP):
@@ -101,7 +107,7 @@ def grouped(fmt: Format) -> Callable[..., None]:
             for i in range(count):
                 va = vas[start + i]
                 good = _canonical(va, unused, signed)
-                place = _place(rows[0], slots, nr_slots, _root(va, low, high, two_roots), va, good)
+                place = _place(rows[0], slots, limit, origin, _root(va, low, high, two_roots), va, good)
                 prefetch(words, place)
                 places[i], denied[i] = place, ZERO
             for depth in range(last):
@@ -112,7 +118,7 @@ def grouped(fmt: Format) -> Callable[..., None]:
                     table = entry & row[TABLE_PA]
                     table |= ((entry >> row[TABLE_PA + 1]) & row[TABLE_PA + 2]) << row[TABLE_PA + 3]
                     good = entry & row[TABLE] == row[TABLE_VALUE]
-                    place = _place(below, slots, nr_slots, table, vas[start + i], good)
+                    place = _place(below, slots, limit, origin, table, vas[start + i], good)
                     prefetch(words, place)
                     places[i] = place
                     denied[i] |= (entry ^ row[TABLE_RIGHTS]) & row[TABLE_KEEP]
@@ -123,37 +129,41 @@ def grouped(fmt: Format) -> Callable[..., None]:
                 pa = (entry & row[LEAF_PA]) | (vas[start + i] & row[LEAF_OFFSET])
                 pa |= ((entry >> row[LEAF_PA + 1]) & row[LEAF_PA + 2]) << row[LEAF_PA + 3]
                 held = entry ^ row[LEAF_RIGHTS]
-                no_write = (held & row[LEAF_RIGHTS + 1]) | (denied[i] & row[TABLE_RIGHTS + 1]) != ZERO
-                no_user = (held & row[LEAF_RIGHTS + 2]) | (denied[i] & row[TABLE_RIGHTS + 2]) != ZERO
-                no_fetch = (held & row[LEAF_RIGHTS + 3]) | (denied[i] & row[TABLE_RIGHTS + 3]) != ZERO
+                forbids = denied[i]
+                rights = ((held & row[LEAF_RIGHTS + 1]) | (forbids & row[TABLE_RIGHTS + 1]) != ZERO) * row[SAY_NO_WRITE]
+                rights |= ((held & row[LEAF_RIGHTS + 2]) | (forbids & row[TABLE_RIGHTS + 2]) != ZERO) * row[SAY_NO_USER]
+                rights |= ((held & row[LEAF_RIGHTS + 3]) | (forbids & row[TABLE_RIGHTS + 3]) != ZERO) * row[
+                    SAY_NO_FETCH
+                ]
                 pas[start + i] = pa
                 good = entry & row[LEAF] == row[LEAF_VALUE]
                 redo |= not good
-                rights = no_write << 16 | no_user << 17 | no_fetch << 18
-                status[start + i] = lasting | rights if good else MISSED
+                status[start + i] = row[HERE] | rights if good else UNKNOWN
             if redo:
                 for i in range(start, start + count):
-                    if status[i] == MISSED:
+                    if status[i] == UNKNOWN:
                         va = vas[i]
                         if _canonical(va, unused, signed):
                             root = _root(va, low, high, two_roots)
-                            pas[i], status[i] = descend(rows, words, slots, nr_slots, root, va, ZERO, None)
+                            pas[i], status[i] = descend(rows, words, slots, limit, origin, root, va, ZERO, None)
                         else:
-                            pas[i], status[i] = ZERO, NON_CANONICAL
+                            pas[i], status[i] = ZERO, WRONG_SIGN
 
     return translate
 
 
 @inline
-def _place(row: Any, slots: Any, nr_slots: Any, table: Any, va: Any, good: Any) -> Any:
-    """Where in `words` the entry for `va` stands: in the page of zeros, word 0, if there is none."""
-    inside = ((table & row[INSIDE]) >> row[ENTRY_SHIFT]) + ((va >> row[SHIFT]) & row[INDEX])
-    frame = table >> row[FRAME_SHIFT]
+def _place(row: Any, slots: Any, limit: Any, origin: Any, table: Any, va: Any, good: Any) -> Any:
+    """Where in `words` the entry for `va` stands: word 0, in the page of zeros, if there is none."""
+    index = (va >> row[SHIFT]) & row[INDEX]
+    if row[DENSE] != ZERO:
+        place = (table >> row[ENTRY_SHIFT]) + index - origin
+        return place if good and place < limit else ZERO
+    frame, inside = table >> row[FRAME_SHIFT], ((table & row[INSIDE]) >> row[ENTRY_SHIFT]) + index
     if row[WIDE] != ZERO:
-        place = table + (((va >> row[SHIFT]) & row[INDEX]) << row[ENTRY_SHIFT])
-        frame = place >> row[FRAME_SHIFT]
-        inside = (place & row[OFFSET_MASK]) >> row[ENTRY_SHIFT]
-    good = good and frame < nr_slots
+        entry_pa = table + (index << row[ENTRY_SHIFT])
+        frame, inside = entry_pa >> row[FRAME_SHIFT], (entry_pa & row[OFFSET_MASK]) >> row[ENTRY_SHIFT]
+    good = good and frame < limit
     found = slots[frame if good else ZERO]
     return found + inside if good else ZERO
 
@@ -165,4 +175,5 @@ def _warm() -> None:
     for name in WARM_FORMATS:
         fmt = page_format(name)
         words = np.zeros(1024, f"u{fmt.entry_bytes}")
-        scalar(fmt)(words, slots, ONE, ZERO, ZERO, one, one.copy(), np.zeros(1, np.uint32))
+        for dense in (False, True):
+            scalar(fmt, dense)(words, slots, ONE, ZERO, ZERO, ZERO, one, one.copy(), np.zeros(1, np.uint32))
