@@ -11,6 +11,7 @@ from .progress import forget
 from .question import Feedback, Misconception, Question
 from .steps import Step, Steps
 from .this_machine import this_machine
+from .this_translation import this_translation
 from .weigh import Scenario, weigh
 
 __all__ = [
@@ -28,5 +29,6 @@ __all__ = [
     "recall",
     "reveal",
     "this_machine",
+    "this_translation",
     "weigh",
 ]
