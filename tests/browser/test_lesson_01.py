@@ -1,0 +1,131 @@
+"""Lesson 01 in a real JupyterLab, as a student goes through it: by keyboard, with wrong and right answers."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import Server
+from labpage import LabPage
+from playwright.sync_api import Locator
+from test_lesson_05 import code_cell, commit, heights
+
+from vmlab.study.questions import same_address as ask
+from vmlab.study.questions import same_address_kernel as ask_kernel
+from vmlab.study.questions import same_address_steps
+
+NOTEBOOK = "01-same-address-two-processes.ipynb"
+SVG = ".widget-html-content svg"
+
+
+@pytest.fixture
+def lesson(lab: LabPage, server: Server) -> LabPage:
+    """The lesson, run from top to bottom, with nothing answered yet."""
+    (server.folder.parent / "state" / "data" / "vmlab-progress.json").unlink(missing_ok=True)
+    lab.open_notebook(NOTEBOOK)
+    lab.run_all()
+    return lab
+
+
+def type_number(cell: Locator, answer: int) -> None:
+    """Type a prediction and commit it by keyboard."""
+    cell.get_by_label("Your prediction").fill(f"{answer:,}")
+    cell.get_by_role("button", name="Commit").press("Enter")
+    cell.get_by_text("Committed.").wait_for()
+
+
+def test_the_askers_own_belief_is_named_beside_the_real_tables(lesson: LabPage) -> None:
+    shown = code_cell(lesson, "reveal(ask.WHERE")
+    assert "Shut until you commit" in shown.inner_text()
+    assert 0 == shown.locator(SVG).count()
+    facts = ask.WHERE.variant()
+    words = ask.WHERE.options(facts)
+    commit(code_cell(lesson, "predict(ask.WHERE)"), words["same"])
+    shown.locator(SVG).first.wait_for()
+    text = shown.inner_text()
+    assert words["same"] in text
+    assert words["other"] in text
+    assert ask.WHERE.check("same", facts).text in text
+    assert "CR3 held" in text
+    shown.locator(SVG).first.scroll_into_view_if_needed()
+    lesson.screenshot("lesson-01-wrong-prediction")
+    assert lesson.console_errors == []
+
+
+def test_right_predictions_open_the_shared_page_and_the_second_table(lesson: LabPage) -> None:
+    commit(code_cell(lesson, "predict(ask.MAP_SHARED)"), ask.MAP_SHARED.options(ask.MAP_SHARED.variant())["same"])
+    shared = code_cell(lesson, "reveal(ask.MAP_SHARED")
+    shared.get_by_text("Right.").wait_for()
+    assert "the same frame" in shared.locator("[role=img]").get_attribute("aria-label")
+    shared.locator(SVG).first.scroll_into_view_if_needed()
+    lesson.screenshot("lesson-01-shared")
+
+    facts = ask_kernel.ISOLATION.variant()
+    type_number(code_cell(lesson, "predict(ask_kernel.ISOLATION)"), ask_kernel.ISOLATION.answer(**facts))
+    isolated = code_cell(lesson, "reveal(ask_kernel.ISOLATION")
+    isolated.get_by_text("Right.").wait_for()
+    isolated.locator(SVG).first.scroll_into_view_if_needed()
+    lesson.screenshot("lesson-01-isolation")
+    assert lesson.console_errors == []
+
+
+def test_practice_names_the_belief_then_accepts_the_right_number(lesson: LabPage) -> None:
+    question = same_address_steps.ALONE
+    facts = question.variant()
+    cell = code_cell(lesson, "practise(same_address_steps.ALONE)")
+    box, button = cell.get_by_label("Your answer"), cell.get_by_role("button", name="Check")
+    wrong = question.misconceptions[0]
+    box.fill(hex(wrong.answer(**facts)))
+    button.press("Enter")
+    cell.get_by_text(wrong.belief).wait_for()
+    for text in (*(question.hints or ()), "A twin, worked out"):
+        cell.get_by_role("button", name="Hint").press("Enter")
+        cell.get_by_text(text).first.wait_for()
+    box.fill(hex(question.answer(**facts)))
+    button.press("Enter")
+    cell.get_by_text("Right.").wait_for()
+    lesson.screenshot("lesson-01-practice")
+    assert lesson.console_errors == []
+
+
+def test_the_explorer_follows_the_keyboard_in_place(lesson: LabPage) -> None:
+    cell = code_cell(lesson, "explore.translation_explorer()")
+    cell.locator(SVG).first.scroll_into_view_if_needed()
+    said, full = cell.get_by_role("status").inner_text(), cell.locator(".jp-Cell-outputArea").bounding_box()["height"]
+    heights(lesson, cell)
+    before = lesson.picture_hash(cell, SVG)
+    address = cell.get_by_label("Virtual address")
+    address.fill("0x1200000")
+    lesson.wait_for_change(cell, SVG, before)
+    cell.get_by_text("this page is shared").wait_for()
+    assert said != cell.get_by_role("status").inner_text()
+    address.fill("0x400000")
+    cell.get_by_text("Virtual 0x40_0000: p0 finds it").first.wait_for()
+    address.press("End")
+    address.press("Backspace")  # 0x40000, and from here on every key is another page
+    print(f"stairs: {lesson.key_to_pixel(cell, address, SVG, key='1', times=3)}")
+    assert lesson.page.evaluate("() => window.lowest") > 0.75 * full, "the output area keeps its height"
+    lesson.screenshot("lesson-01-explorer")
+    assert lesson.console_errors == []
+
+
+def test_the_explorer_shows_other_formats_and_says_what_is_no_address(lesson: LabPage) -> None:
+    cell = code_cell(lesson, "explore.translation_explorer()")
+    cell.locator(SVG).first.scroll_into_view_if_needed()
+    machine = cell.get_by_label("Recorded machine")
+    machine.focus()
+    machine.select_option("amd64 PC, five levels")
+    cell.get_by_text("p4d, entry 0").first.wait_for()
+    lesson.screenshot("lesson-01-five-levels")
+    cell.get_by_label("Right process").select_option("p1, the tables of user mode")
+    cell.get_by_role("alert").wait_for()
+    assert "no second root" in cell.get_by_role("alert").inner_text()
+    machine.select_option("amd64 PC with page-table isolation")
+    cell.get_by_role("alert").wait_for(state="detached")
+    cell.get_by_label("Virtual address").fill("page one")
+    cell.get_by_role("alert").wait_for()
+    assert 1 == cell.locator(SVG).count(), "the last good picture stays"
+    lesson.screenshot("lesson-01-error")
+    cell.get_by_label("Virtual address").fill("0xf11001")
+    cell.get_by_label("Show the same as a table").press("Space")
+    cell.locator("table").get_by_text("base register").first.wait_for()
+    lesson.screenshot("lesson-01-table")
+    assert lesson.console_errors == []
