@@ -1,116 +1,219 @@
-"""The buddy allocator against a set of frames: what is merged, what is split, what is refused."""
+"""The compiled buddy allocator against the kernel's source written out: same frames, same lists, nothing lost."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from naive import blocks
+from naive_buddy import ALLOC_CMA, ALLOC_HIGHATOMIC, ALLOC_NOFRAGMENT, ALLOC_RESERVE, NaiveZone
 
 import vmlab as vm
+from vmlab.physical import buddy_kernels as at
+from vmlab.physical import pcp, traces
 from vmlab.physical.buddy import BadFree, BadOrder, Buddy, DoubleFree
+from vmlab.physical.free_lists import listed
+from vmlab.physical.migratetype import Migratetype
 from vmlab.physical.zones import Zone
 
-MAX_ORDER = 5  # blocks of 1 .. 16 frames
+MAX_ORDER, PAGEBLOCK = 6, 3  # blocks of 1 .. 32 frames, pageblocks of 8
+CPUS = 2
+CMA = (88, 128)
+FLAGS = (0, ALLOC_CMA, ALLOC_NOFRAGMENT, ALLOC_HIGHATOMIC, ALLOC_RESERVE)
 
 
 def zones() -> list[Zone]:
     """Two zones that meet inside a block, as Normal and HighMem do on i386 (0x36bfe); the second has a CMA area."""
     return [
-        Zone(0, 0, "Normal", start_pfn=3, spanned_pages=70),
-        Zone(0, 1, "HighMem", start_pfn=73, spanned_pages=60, cma_pages=24),
+        Zone(0, 0, "Normal", start_pfn=3, spanned_pages=70, managed_pages=70, pcp_batch=3, pcp_high=12),
+        Zone(0, 1, "HighMem", start_pfn=73, spanned_pages=180, cma_pages=40, pcp_batch=2, pcp_high=9),
     ]
 
 
-CMA = set(range(88, 112))
+def lists(buddy: Buddy, zone: Zone) -> dict[tuple[int, int], list[int]]:
+    """Every free list in order, with the fresh blocks where they stand: behind the others."""
+    free = buddy.area_of(zone)
+    area, found = free.area, {}
+    for order in range(MAX_ORDER):
+        for mt in range(6):
+            found[order, mt] = [x + free.base for x in listed(area, int(area.zone[at.ROWS]) + order * 6 + mt)]
+    for first, end, mt in area.fresh.tolist():
+        found[MAX_ORDER - 1, mt] += range(first + free.base, end + free.base, 1 << (MAX_ORDER - 1))
+    return found
 
 
-RANGES = st.lists(st.tuples(st.integers(0, 140), st.integers(1, 60)).map(lambda r: (r[0], r[0] + r[1])), max_size=5)
+def arrays(buddy: Buddy) -> list[bytes]:
+    return [array.tobytes() for free in buddy.areas for array in free.area]
 
 
-class BuddyAgainstFrames(RuleBasedStateMachine):
-    """After every step the free lists are the fully merged blocks of the frames that are free."""
+RANGES = st.lists(st.tuples(st.integers(0, 260), st.integers(1, 130)).map(lambda r: (r[0], r[0] + r[1])), max_size=5)
 
-    @initialize(ranges=RANGES)
-    def start(self, ranges: list[tuple[int, int]]) -> None:
+
+class BuddyAgainstTheSource(RuleBasedStateMachine):
+    """Every request gets the same frame as in the model, and every list is the same afterwards."""
+
+    @initialize(ranges=RANGES, huge_pages=st.booleans())
+    def start(self, ranges: list[tuple[int, int]], huge_pages: bool) -> None:
         self.zones = zones()
-        self.buddy = Buddy(self.zones, ranges, MAX_ORDER, [(88, 112)])
-        self.owned = {
-            pfn for start, end in ranges for pfn in range(start, end) if any(zone.holds(pfn) for zone in self.zones)
-        }
-        self.free = set(self.owned)
-        self.used: dict[int, int] = {}
+        shape = {"pageblock_order": PAGEBLOCK, "huge_pages": huge_pages, "cpus": CPUS}
+        self.buddy = Buddy(self.zones, ranges, MAX_ORDER, [CMA], **shape)
+        frames = {pfn for start, end in ranges for pfn in range(start, end)}
+        self.owned = {pfn for pfn in frames if any(zone.holds(pfn) for zone in self.zones)}
+        self.naive = []
+        for zone in self.zones:
+            owned = {pfn for pfn in frames if zone.holds(pfn)}
+            limits = MAX_ORDER, PAGEBLOCK, zone.pcp_batch, zone.pcp_high, huge_pages, CPUS
+            self.naive.append(NaiveZone(zone.start_pfn, zone.end_pfn, owned, set(range(*CMA)), *limits))
+            self.naive[-1].managed = zone.managed_pages
+            before = self.buddy.nr_free(zone), list(self.buddy.free_ranges(zone))
+            lists(self.buddy, zone)  # from here on there are arrays
+            assert before == (self.buddy.nr_free(zone), list(self.buddy.free_ranges(zone)))
 
-    @rule(which=st.integers(0, 1), order=st.integers(0, MAX_ORDER - 1), movable=st.booleans())
-    def alloc(self, which: int, order: int, movable: bool) -> None:
-        zone = self.zones[which]
-        lists = [self.lists(zone, self.free - CMA)]
-        if movable:
-            contiguous = self.lists(zone, self.free & CMA)
-            half = sum(map(zone.holds, self.free)) // 2
-            lists.insert(0 if sum(map(zone.holds, self.free & CMA)) > half else 1, contiguous)
-        fitting = [[firsts for firsts in choice[order:] if firsts] for choice in lists]
-        expected = next((sizes[0] for sizes in fitting if sizes), None)
-        pfn = self.buddy.alloc(zone, order, movable=movable)
-        assert (pfn is None) == (expected is None)
-        if pfn is None:
-            return
-        frames = set(range(pfn, pfn + (1 << order)))
-        assert pfn % (1 << order) == 0
-        assert frames <= self.free
-        assert pfn in expected, "it is the lower end of a block of the smallest order that is enough"
-        self.free -= frames
-        self.used[pfn] = order
+    @rule(
+        which=st.integers(0, 1),
+        order=st.integers(0, MAX_ORDER - 1),
+        mt=st.integers(0, 2),
+        flags=st.sampled_from(FLAGS),
+        cpu=st.sampled_from([None, 0, 1]),
+    )
+    def alloc(self, which: int, order: int, mt: int, flags: int, cpu: int | None) -> None:
+        zone, naive = self.zones[which], self.naive[which]
+        flags &= ~ALLOC_CMA if mt != 1 else ~0
+        before = arrays(self.buddy)
+        pfn = self.buddy.alloc(zone, order, mt, cpu=cpu, flags=flags)
+        assert naive.alloc(order, mt, flags, cpu) == pfn
+        if pfn is None and cpu is None:
+            assert before == arrays(self.buddy)
+        elif flags & ALLOC_HIGHATOMIC and pfn is not None:
+            self.buddy.reserve_highatomic(zone, pfn)
+            naive.reserve_highatomic(pfn)
 
-    @rule(data=st.data())
-    def give_back(self, data: st.DataObject) -> None:
-        if self.used:
-            pfn = data.draw(st.sampled_from(sorted(self.used)))
-            order = self.used.pop(pfn)
-            self.buddy.free(pfn, order)
-            self.free |= set(range(pfn, pfn + (1 << order)))
+    @rule(which=st.integers(0, 1), mt=st.integers(0, 2), force=st.booleans())
+    def unreserve_highatomic(self, which: int, mt: int, force: bool) -> None:
+        naive = self.naive[which]
+        expected = naive.unreserve_highatomic(mt, force)
+        assert expected == self.buddy.unreserve_highatomic(self.zones[which], mt, force)
 
-    @rule(which=st.integers(0, 1), start=st.integers(0, 140), pages=st.integers(1, 50))
-    def take(self, which: int, start: int, pages: int) -> None:
-        zone = self.zones[which]
-        taken = self.buddy.take(zone, start, start + pages)
-        frames = {pfn for first, order in taken for pfn in range(first, first + (1 << order))}
-        assert frames == {pfn for pfn in self.free if zone.holds(pfn) and start <= pfn < start + pages}
-        self.free -= frames
-        self.used |= dict(taken)
+    @rule(data=st.data(), cpu=st.sampled_from([None, 0, 1]))
+    def give_back(self, data: st.DataObject, cpu: int | None) -> None:
+        naive = data.draw(st.sampled_from(self.naive))
+        if naive.used:
+            pfn = data.draw(st.sampled_from(sorted(naive.used)))
+            order, _ = naive.used[pfn]
+            self.buddy.free(pfn, order, cpu=cpu)
+            naive.free(pfn, order, cpu)
 
-    @rule(pfn=st.integers(-5, 150), order=st.integers(-1, MAX_ORDER))
+    @rule(which=st.integers(0, 1), cpu=st.integers(0, CPUS - 1))
+    def drain(self, which: int, cpu: int) -> None:
+        naive = self.naive[which]
+        assert naive.pcp[cpu]["count"] == pcp.drain(self.buddy, self.zones[which], cpu)
+        naive.bulk(cpu, naive.pcp[cpu]["count"], 0)
+
+    @rule(pfn=st.integers(-5, 260), order=st.integers(-1, MAX_ORDER))
     def wrong_frees_are_refused_and_change_nothing(self, pfn: int, order: int) -> None:
-        if self.used.get(pfn) == order:
+        if any(naive.used.get(pfn, (None,))[0] == order for naive in self.naive):
             return
         error = BadOrder if not 0 <= order < MAX_ORDER else BadFree
-        with pytest.raises(error, match=r"expected|free"):
+        before = arrays(self.buddy)
+        with pytest.raises(error, match=r"expected|free") as caught:
             self.buddy.free(pfn, order)
+        assert before == arrays(self.buddy)
+        if error is BadFree and pfn % (1 << order) == 0:
+            assert isinstance(caught.value, DoubleFree) == self.buddy.owns(pfn)
 
     @invariant()
-    def lists_are_fully_merged_and_no_frame_is_lost(self) -> None:
+    def every_list_is_the_same(self) -> None:
+        for zone, naive in zip(self.zones, self.naive, strict=True) if hasattr(self, "buddy") else ():
+            assert naive.lists == lists(self.buddy, zone)
+            assert naive.free_pages() == self.buddy.free_pages(zone)
+            assert naive.free_pages() == self.buddy.area_of(zone).area.zone[at.FREE_PAGES]
+            assert naive.free_cma() == self.buddy.free_pages(zone, cma_only=True)
+            assert naive.nr_highatomic == self.buddy.nr_highatomic(zone)
+            for cpu in range(CPUS):
+                mine = pcp.pages(self.buddy, zone, cpu)
+                assert [naive.pcp[cpu][key] for key in ("count", "factor")] == [mine.count, mine.free_factor]
+                assert [chain for chain in naive.pcp[cpu]["lists"].values() if chain] == list(mine.lists.values())
+
+    @invariant()
+    def no_frame_is_in_two_places_and_none_is_lost(self) -> None:
         if not hasattr(self, "buddy"):
             return
+        free, used = [], []
         for zone in self.zones:
-            ordinary, contiguous = self.lists(zone, self.free - CMA), self.lists(zone, self.free & CMA)
-            assert [len(firsts) for firsts in contiguous] == self.buddy.nr_free(zone, cma_only=True)
-            both = [len(one) + len(other) for one, other in zip(ordinary, contiguous, strict=True)]
-            assert both == self.buddy.nr_free(zone)
-            free = {pfn for pfn in self.free if zone.holds(pfn)}
-            assert free == {pfn for start, end in self.buddy.free_ranges(zone) for pfn in range(start, end)}
-            assert len(free) == self.buddy.free_pages(zone)
-        assert self.used == self.buddy.allocated
-        assert self.free == {pfn for pfn in range(-5, 200) if self.buddy.owns(pfn)}
-        used = {pfn for first, order in self.used.items() for pfn in range(first, first + (1 << order))}
-        assert self.owned == self.free | used
+            free += [pfn for start, end in self.buddy.free_ranges(zone, per_cpu=True) for pfn in range(start, end)]
+            used += [pfn for start, end in self.buddy.handed_out(zone) for pfn in range(start, end)]
+        assert sorted(free + used) == sorted(self.owned)
+        assert self.buddy.allocated == {pfn: order for naive in self.naive for pfn, (order, _) in naive.used.items()}
+        assert set(free) == {pfn for pfn in range(-5, 300) if self.buddy.owns(pfn)}
 
-    def lists(self, zone: Zone, free: set[int]) -> list[list[int]]:
-        return blocks(free, zone.start_pfn, zone.end_pfn, MAX_ORDER)
+    @invariant()
+    def two_free_buddies_of_one_type_are_one_block(self) -> None:
+        for naive in self.naive if hasattr(self, "buddy") else ():
+            for pfn, (order, _) in naive.where.items():
+                buddy = pfn ^ (1 << order)
+                if order < MAX_ORDER - 1 and naive.where.get(buddy, (None,))[0] == order:
+                    types = {naive.block_type(pfn), naive.block_type(buddy)}
+                    assert len(types) == 2, "they are pageblocks of different types"
+                    assert max(types) >= Migratetype.HIGHATOMIC or "changed after they were freed"
 
 
-BuddyAgainstFrames.TestCase.settings = settings(max_examples=120, stateful_step_count=30)
-TestBuddyAgainstFrames = BuddyAgainstFrames.TestCase
+BuddyAgainstTheSource.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestBuddyAgainstTheSource = BuddyAgainstTheSource.TestCase
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 1), st.integers(0, MAX_ORDER - 1), st.integers(0, 2), st.integers(0, 15)), max_size=300
+    ),
+    st.sampled_from([None, 1]),
+)
+def test_a_trace_gets_the_same_frames_as_its_requests_one_by_one(rows: list[tuple], cpu: int | None):
+    shape = {"pageblock_order": PAGEBLOCK, "cpus": CPUS}
+    whole, single = (Buddy(zones(), [(3, 253)], MAX_ORDER, [CMA], **shape) for _ in range(2))
+    zone = zones()[1]
+    served = whole.run(zone, traces.Requests(*np.array(rows, np.int64).reshape(-1, 4).T), cpu=cpu)
+    held: dict[int, tuple[int, int]] = {}
+    for (op, order, mt, slot), pfn in zip(rows, served.pfn.tolist(), strict=True):
+        if op == traces.ALLOC and slot in held:
+            assert -2 == pfn
+        elif op == traces.ALLOC:
+            got = single.alloc(zone, order, mt, cpu=cpu, flags=ALLOC_CMA * (mt == 1))
+            assert (-1 if got is None else got) == pfn
+            held |= {} if got is None else {slot: (got, order)}
+        elif slot in held:
+            first, order = held.pop(slot)
+            single.free(first, order, cpu=cpu)
+            assert first == pfn
+        else:
+            assert -3 == pfn
+    assert lists(whole, zone) == lists(single, zone)
+    assert served.refused == (served.pfn < 0).sum()
+    assert {slot: first for slot, (first, _) in held.items()} == {
+        slot: pfn for slot, pfn in enumerate(served.held.tolist()) if pfn >= 0
+    }
+
+
+@settings(max_examples=60, deadline=None)
+@given(RANGES, st.integers(0, 260), st.integers(1, 100), st.lists(st.integers(0, 3), max_size=20))
+def test_taking_a_range_takes_every_free_frame_of_it(ranges: list, start: int, pages: int, orders: list[int]):
+    buddy = Buddy(zones(), ranges, MAX_ORDER, [CMA], pageblock_order=PAGEBLOCK)
+    zone = buddy.areas[1].zone
+    for order in orders:
+        buddy.alloc(zone, order, cpu=0)
+    before = {p for first, end in buddy.free_ranges(zone, per_cpu=True) for p in range(first, end)}
+    taken = buddy.take(zone, start, start + pages)
+    after = {p for first, end in buddy.free_ranges(zone, per_cpu=True) for p in range(first, end)}
+    frames = [p for first, order in taken for p in range(first, first + (1 << order))]
+    assert sorted(frames) == sorted(p for p in before if start <= p < start + pages)
+    assert after == before - set(frames)
+    for first, order in taken:
+        buddy.free(first, order)
+    assert before == {p for first, end in buddy.free_ranges(zone, per_cpu=True) for p in range(first, end)}
+
+
+# --- what a learner sees ---
 
 
 def one_block(order: int = 10) -> tuple[Buddy, Zone]:
@@ -127,6 +230,18 @@ def test_a_block_is_split_in_halves_and_the_lower_one_is_handed_out():
     assert [(1 << order, order) for order in range(10)] == [buddy.block_of(1 << order) for order in range(10)]
 
 
+def test_every_step_is_told():
+    buddy, zone = one_block()
+    assert [] == buddy.steps
+    buddy.alloc(zone, 8)
+    assert ["claim", "move", "take", "split", "split"] == [step.kind for step in buddy.steps]
+    assert "split: the upper half, block 0x200 of order 9, becomes free" == buddy.steps[3].tell()
+
+    buddy.free(0, 8)
+    assert [("merge", 8, 0x100), ("merge", 9, 0x200)] == [(s.kind, s.order, s.pfn) for s in buddy.steps[:2]]
+    assert "put block 0x0 of order 10 at the head of the order-10 list of UNMOVABLE" == buddy.steps[2].tell()
+
+
 def test_freed_buddies_merge_all_the_way_up():
     buddy, zone = one_block()
     pfns = [buddy.alloc(zone) for _ in range(1024)]
@@ -140,8 +255,7 @@ def test_freed_buddies_merge_all_the_way_up():
 
 def test_neighbours_that_are_no_buddies_do_not_merge():
     buddy, zone = one_block()
-    pages = [buddy.alloc(zone) for _ in range(4)]
-    assert [0, 1, 2, 3] == pages
+    assert [0, 1, 2, 3] == [buddy.alloc(zone) for _ in range(4)]
 
     buddy.free(1)
     buddy.free(2)
@@ -150,11 +264,23 @@ def test_neighbours_that_are_no_buddies_do_not_merge():
 
 def test_the_last_page_freed_is_the_first_one_handed_out():
     buddy, zone = one_block()
-    pages = [buddy.alloc(zone) for _ in range(8)]
-    buddy.free(pages[2])
-    buddy.free(pages[5])
-
+    for _ in range(8):
+        buddy.alloc(zone)
+    buddy.free(2)
+    buddy.free(5)
     assert [5, 2] == [buddy.alloc(zone), buddy.alloc(zone)]
+
+
+def test_a_page_that_will_probably_merge_soon_goes_to_the_tail():
+    """buddy_merge_likely: 6 and 7 are free as a pair, so when 4 is freed, 4 and 5 may soon become one with them."""
+    buddy, zone = one_block()
+    for _ in range(9):
+        buddy.alloc(zone)
+    for pfn in (6, 7, 0, 4):
+        buddy.free(pfn)
+
+    assert "put tail" == buddy.steps[-1].kind
+    assert [0, 9, 4] == [buddy.alloc(zone) for _ in range(3)], "4 was freed last, and waits behind the others"
 
 
 def test_blocks_never_merge_across_a_zone_border():
@@ -185,6 +311,15 @@ def test_a_double_free_names_the_block_that_the_frame_is_in():
     assert before == buddy.nr_free(zone)
 
 
+def test_a_double_free_of_a_page_on_a_cpus_list_is_named_too():
+    zone = Zone(0, 0, "Normal", 0, 1024, pcp_batch=7, pcp_high=28)
+    buddy = Buddy([zone], [(0, 1024)], 11)
+    pfn = buddy.alloc(zone, cpu=0)
+    buddy.free(pfn, cpu=0)
+    with pytest.raises(DoubleFree, match="of order 0, on a CPU's list"):
+        buddy.free(pfn)
+
+
 @pytest.mark.parametrize(
     ("pfn", "order", "message"),
     [
@@ -196,17 +331,18 @@ def test_a_double_free_names_the_block_that_the_frame_is_in():
         (3, 0, "alloc never handed it out; it was taken at boot, or is no RAM"),
     ],
 )
-def test_a_bad_free_says_what_is_wrong_with_it(pfn: int, order: int, message: str):
+@pytest.mark.parametrize("touched", [True, False])
+def test_a_bad_free_says_what_is_wrong_with_it(pfn: int, order: int, message: str, touched: bool):
     zone = Zone(0, 0, "Normal", 0, 64)
     buddy = Buddy([zone], [(8, 64)], 11)
-    while buddy.alloc(zone, 3) is not None:
+    while touched and buddy.alloc(zone, 3) is not None:
         pass
 
-    with pytest.raises(BadFree, match=message):
+    with pytest.raises(BadFree, match=message if touched or "belongs" not in message else "free already"):
         buddy.free(pfn, order)
 
 
-@pytest.mark.parametrize("order", [-1, 11, 64])
+@pytest.mark.parametrize("order", [-1, 11, 64, 1 << 70])
 def test_an_order_without_a_free_list_is_refused(order: int):
     buddy, zone = one_block()
 
@@ -214,17 +350,82 @@ def test_an_order_without_a_free_list_is_refused(order: int):
         buddy.alloc(zone, order)
 
 
+@pytest.mark.parametrize(("cpu", "mt"), [(1, 0), (-1, 0), (0, 3), (0, -1)])
+def test_another_cpu_or_a_type_nobody_asks_for_is_refused(cpu: int, mt: int):
+    with pytest.raises(vm.VmlabError, match="expected"):
+        one_block()[0].alloc(one_block()[1], 0, mt, cpu=cpu)
+
+
 def test_another_machines_zone_is_refused():
     with pytest.raises(vm.VmlabError, match="zone Movable of node 3"):
         one_block()[0].alloc(Zone(3, 0, "Movable"))
+
+
+def test_a_contiguous_area_of_broken_pageblocks_is_refused():
+    zone = Zone(0, 0, "Normal", 0, 1024, cma_pages=100)
+    with pytest.raises(vm.VmlabError, match="expected whole pageblocks of 512 frames"):
+        Buddy([zone], [(0, 1024)], 11, [(0, 100)], pageblock_order=9)
+
+
+@pytest.mark.parametrize(
+    "requests",
+    [
+        ([0, 2], [0, 0], [0, 0], [0, 1]),
+        ([0, 0], [0, 11], [0, 0], [0, 1]),
+        ([0, 0], [0, 0], [0, 3], [0, 1]),
+        ([0, 0], [0], [0, 0], [0, 1]),
+    ],
+)
+def test_a_trace_with_impossible_requests_is_refused(requests: tuple):
+    buddy, zone = one_block()
+    with pytest.raises(vm.VmlabError, match=r"^requests: expected"):
+        buddy.run(zone, traces.Requests(*map(np.array, requests)))
+
+
+def test_a_zone_with_little_memory_keeps_no_types_apart():
+    zone = Zone(0, 0, "Normal", 0, 32, pcp_batch=1, pcp_high=4)
+    buddy = Buddy([zone], [(0, 32)], 6, pageblock_order=3, grouping=False)
+    pfn = buddy.alloc(zone, 0, Migratetype.MOVABLE)
+
+    assert 0 == pfn
+    assert 31 == sum(count << order for order, count in enumerate(buddy.nr_free_by_type(zone)[Migratetype.UNMOVABLE]))
+
+
+# --- cost ---
 
 
 @given(st.lists(st.tuples(st.integers(0, 1 << 30), st.integers(1, 1 << 28)), min_size=1, max_size=6))
 def test_hand_over_keeps_whole_blocks_as_ranges(spans: list[tuple[int, int]]):
     """However large the ranges are, what is kept for each is a range and at most two blocks an order."""
     zone = Zone(0, 0, "Normal", 0, 1 << 31)
-    buddy = Buddy([zone], [(start, start + pages) for start, pages in spans], 11)
+    area = Buddy([zone], [(start, start + pages) for start, pages in spans], 11).areas[0]
+    assert len(area.untouched[Migratetype.MOVABLE]) <= len(spans)
+    assert len(area.handed) <= 2 * 11 * len(spans)
 
-    area = buddy.areas[0]
-    assert len(area.untouched) <= len(spans)
-    assert all(len(free) <= 2 * len(spans) for free in area.blocks)
+
+def resident_kib() -> int:
+    """This process's memory that is really there."""
+    status = dict(line.split(":", 1) for line in open("/proc/self/status"))  # noqa: PTH123, SIM115
+    return int(status["RssAnon"].split()[0])
+
+
+@pytest.mark.parametrize("gib", [4, 64, 1024])
+def test_memory_that_nobody_asks_for_costs_nothing(gib: int):
+    """A thousand pages of a zone of 4 GiB, 64 GiB or 1 TiB: the arrays' written part is the same few pages."""
+    one_block()[0].alloc(one_block()[1])  # numba is loaded
+    zone = Zone(0, 0, "Normal", 0, gib << 18, managed_pages=gib << 18, pcp_batch=63, pcp_high=378)
+    before = resident_kib()
+    buddy = Buddy([zone], [(0, gib << 18)], 11, pageblock_order=9)
+    pages = [buddy.alloc(zone, cpu=0) for _ in range(1000)]
+
+    assert len(set(pages)) == 1000
+    assert resident_kib() - before < 4096
+    touched = sum(np.count_nonzero(array[:: 1 << 10]) for array in buddy.areas[0].area[:3])
+    assert touched < 64
+    assert (gib << 18) - 1000 - pcp.pages(buddy, zone, 0).count == buddy.free_pages(zone)
+
+
+def test_a_zone_too_large_for_links_of_32_bits_is_refused():
+    zone = Zone(0, 0, "Normal", 0, (1 << 31) + 1)
+    with pytest.raises(vm.VmlabError, match=r"zone Normal spans 8.*: expected at most 8"):
+        Buddy([zone], [(0, 1 << 20)], 11).alloc(zone)

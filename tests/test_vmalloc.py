@@ -275,6 +275,7 @@ def test_vmalloc_conserves_every_frame(name, sizes):
     for va in [kernel.vmalloc(size) for size in sizes]:
         kernel.vfree(va)
 
+    kernel.page_allocator.drain()
     assert [row.free_pages for row in procfs.parse_buddyinfo(procfs.print_buddyinfo(kernel))] == before
     assert kernel.vmap_areas.areas == {}
 

@@ -19,10 +19,11 @@ from .physical.boot_calls import BootAllocations, replay
 from .physical.buddy import Buddy
 from .physical.mem_map import MemMap
 from .physical.memblock import Memblock
+from .physical.page_alloc import PageAllocator
 from .physical.slab_boot import boot_slab
 from .physical.slab_caches import SlabAllocator
 from .physical.slab_page import Frames
-from .physical.zonelist import NoPage, Page, PageAllocator, node_order
+from .physical.zonelist import NoPage, Page, node_order
 from .physical.zones import Node, Zones
 from .units import PAGE_SHIFT, VmlabError, group_hex, human, pfn_up
 from .virtual.layout import Layout
@@ -81,11 +82,16 @@ class Kernel:
         """The kernel's __va: refuses a physical address that the direct map does not reach."""
         return self.layout.phys_to_virt(pa)
 
-    def alloc_pages(self, order: int = 0, gfp: str | int = "GFP_KERNEL", node: int | None = None) -> Page | NoPage:
-        """2**order frames, as far as gfp and the watermarks allow; NoPage, which is false, says why not."""
-        return self.page_allocator.alloc(order, gfp, node)
+    def alloc_pages(
+        self, order: int = 0, gfp: str | int = "GFP_KERNEL", node: int | None = None, cpu: int = 0
+    ) -> Page | NoPage:
+        """2**order frames, as far as gfp and the watermarks allow; NoPage, which is false, says why not.
 
-    def free_pages(self, page: Page | NoPage | int, order: int | None = None) -> None:
+        Up to 8 pages come from the list of the CPU that asks, `cpu`.
+        """
+        return self.page_allocator.alloc(order, gfp, node, cpu)
+
+    def free_pages(self, page: Page | NoPage | int, order: int | None = None, cpu: int = 0) -> None:
         """Give back what alloc_pages returned: the page, or its frame number and order."""
         if isinstance(page, NoPage):
             raise VmlabError("free_pages: expected a page, got a failed allocation: test `if page:` first")
@@ -93,7 +99,7 @@ class Kernel:
             raise VmlabError(f"free_pages: expected a page or a frame number, got {page!r}")
         if isinstance(page, Page):
             order = page.order if order is None else order
-        self.buddy.free(int(page), order or 0)
+        self.page_allocator.free(int(page), order or 0, cpu)
 
     def kmalloc(self, size: int, gfp: str | int = "GFP_KERNEL", cpu: int = 0) -> int | NoPage:
         """`size` contiguous bytes in the direct map: their address, or NoPage, which is false, and says why not."""
@@ -155,7 +161,17 @@ def boot(machine: Machine) -> Kernel:
     free = managed.hand_over(machine, rows, bounds, memblock, allocations.mem_map)
     min_free_kbytes, owned = managed.settle(machine, rows, nodes, free, allocations)
     everything = [zone for node in nodes for zone in node.zones]
-    buddy = Buddy(everything, owned, machine.config.max_order or 11, allocations.cma_frames)
+    pageblock_order = machine.config.pageblock_order
+    buddy = Buddy(
+        everything,
+        owned,
+        machine.config.max_order or 11,
+        allocations.cma_frames,
+        pageblock_order=pageblock_order,
+        grouping=zones.grouping(everything, pageblock_order or 0),
+        huge_pages=bool(machine.config.transparent_hugepage),
+        cpus=machine.cpus,
+    )
     return Kernel(
         machine=machine,
         bounds=bounds,

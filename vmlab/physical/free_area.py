@@ -1,70 +1,174 @@
-"""struct free_area: the free blocks of one zone, a list for each order.
+"""One zone's free blocks: ranges as boot handed them over, and arrays from the first allocation on.
 
-Blocks of the highest order that nothing has touched are kept as ranges, so a zone of 1 TiB costs no more
-than one of 1 GiB.
+Until somebody asks for a page, every answer comes from the ranges, so a machine that is only looked at needs no
+compiled code and no memory for its frames.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from ..ranges import Ranges
+from ..units import VmlabError
+from .migratetype import Migratetype
 from .zones import Zone
 
+if TYPE_CHECKING:
+    from .buddy_kernels import Area
 
-@dataclass(slots=True)
+Span = tuple[int, int]
+FREE, ON_PCP, USED = "free", "on a per-CPU list", "handed out"
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a kernel's configuration says about free lists: how many orders, and how large a pageblock is."""
+
+    max_order: int
+    pageblock_order: int
+    grouping: bool = True  # pages are kept apart by migratetype (page_group_by_mobility_disabled is 0)
+    huge_pages: bool = False  # per-CPU lists hold blocks of pageblock_order, too
+    cpus: int = 1
+
+
 class FreeArea:
-    """One zone's free blocks, CMA blocks apart. A dict is used as a list: its last key is the list's head."""
+    """Zone `zone`'s part of the free frames `ordinary` and `cma`, by the rules of `shape`."""
 
-    zone: Zone
-    cma: bool  # MIGRATE_CMA: never merged with other blocks, and for movable pages only
-    blocks: list[dict[int, None]]  # by order: first frame of each free block
-    untouched: Ranges = field(default_factory=Ranges)  # frames of whole highest-order blocks
+    def __init__(self, zone: Zone, shape: Shape, ordinary: Iterable[Span], cma: Iterable[Span]) -> None:
+        self.zone, self.shape = zone, shape
+        self.base = zone.start_pfn & -(1 << shape.max_order - 1)
+        self.owned = Ranges()
+        self.cma = Ranges()
+        self.untouched: dict[Migratetype, Ranges] = {}
+        self.handed: list[tuple[int, int, Migratetype]] = []  # smaller blocks: first frame, order, migratetype
+        for mt, spans in ((Migratetype.MOVABLE, ordinary), (Migratetype.CMA, cma)):
+            self.untouched[mt] = Ranges()
+            for start, end in spans:
+                self._take_over(mt, max(start, zone.start_pfn), min(end, zone.end_pfn))
+        self.handed.sort()
 
-    def block_of(self, pfn: int) -> tuple[int, int] | None:
-        """(first frame, order) of the free block that frame `pfn` lies in."""
-        for order, free in enumerate(self.blocks):
-            if (first := pfn & -(1 << order)) in free:
-                return first, order
-        top = len(self.blocks) - 1
-        return (pfn & -(1 << top), top) if self.untouched.holds(pfn) else None
+    def _take_over(self, mt: Migratetype, start: int, end: int) -> None:
+        """__free_pages_memory: the largest aligned blocks that fit, the whole middle at once."""
+        top = self.shape.max_order - 1
+        self.owned.add(start, end)
+        if mt == Migratetype.CMA:
+            self.cma.add(start, end)
+        while start < end:
+            order = min(top, (start & -start).bit_length() - 1 if start else top)
+            while start + (1 << order) > end:
+                order -= 1
+            if order == top:
+                middle = end & -(1 << top)
+                self.untouched[mt].add(start, middle)
+                start = middle
+            else:
+                self.handed.append((start, order, mt))
+                start += 1 << order
 
-    def remove(self, first: int, order: int) -> bool:
-        """Take one free block off its list, if it is there."""
-        if first in self.blocks[order]:
-            del self.blocks[order][first]
-            return True
-        if order == len(self.blocks) - 1 and self.untouched.holds(first):
-            self.untouched.remove(first, first + (1 << order))
-            return True
-        return False
+    @cached_property
+    def area(self) -> Area:
+        """The zone's arrays (numba is imported now)."""
+        from . import free_lists
 
-    def nr_free(self) -> list[int]:
-        """Free blocks of each order."""
-        counts = [len(free) for free in self.blocks]
-        counts[-1] += self.untouched.total() >> (len(self.blocks) - 1)
-        return counts
+        return free_lists.of_zone(self)
 
-    def within(self, start: int, end: int) -> list[tuple[int, int]]:
-        """(first frame, order) of every free block that has a frame in `start`..`end`."""
-        found = [
-            (first, order)
-            for order, free in enumerate(self.blocks)
-            for first in free
-            if first < end and first + (1 << order) > start
-        ]
-        top = len(self.blocks) - 1
-        for low, high in self.untouched:
-            firsts = range(max(low, start & -(1 << top)), min(high, end), 1 << top)
-            found += [(first, top) for first in firsts]
+    @property
+    def touched(self) -> bool:
+        """Whether the arrays exist."""
+        return "area" in self.__dict__
+
+    def counts(self) -> list[list[int]]:
+        """Free blocks of each order, by migratetype (free_area[order].free_list[migratetype])."""
+        if self.touched:
+            from . import free_lists
+
+            return free_lists.counts(self.area)
+        found = [[0] * len(Migratetype) for _ in range(self.shape.max_order)]
+        for _, order, mt in self.handed:
+            found[order][mt] += 1
+        for mt, spans in self.untouched.items():
+            found[-1][mt] += spans.total() >> self.shape.max_order - 1
         return found
 
-    def pop(self, order: int) -> int | None:
-        """Take the head of one free list; untouched blocks stand behind the others, lowest first."""
-        if self.blocks[order]:
-            return self.blocks[order].popitem()[0]
-        if order < len(self.blocks) - 1 or not len(self.untouched):
+    def fresh(self) -> Iterator[Span]:
+        """Frames of whole highest-order blocks that nothing has touched."""
+        if not self.touched:
+            for spans in self.untouched.values():
+                yield from spans
+            return
+        for row in self.area.fresh.tolist():
+            if row[0] < row[1]:
+                yield self.base + row[0], self.base + row[1]
+
+    def block_at(self, pfn: int) -> tuple[int, int, str] | None:
+        """(first frame, order, FREE, ON_PCP or USED) of the block that frame `pfn` lies in, if it is in one."""
+        if not self.zone.holds(pfn):
             return None
-        first = self.untouched.starts[0]
-        self.untouched.remove(first, first + (1 << order))
-        return first
+        top = self.shape.max_order - 1
+        if any(start <= pfn < end for start, end in self.fresh()):
+            return pfn & -(1 << top), top, FREE
+        if not self.touched:
+            blocks = ((first, order, FREE) for first, order, _ in self.handed)
+            return next((block for block in blocks if block[0] <= pfn < block[0] + (1 << block[1])), None)
+        for order in range(top + 1):
+            first = pfn & -(1 << order)
+            state = int(self.area.state[first - self.base])
+            if state and state & 15 == order:
+                return first, order, FREE if state < 0x70 else ON_PCP if state < 0xD0 else USED
+        return None
+
+    def blocks(self, *kinds: str) -> list[tuple[int, int]]:
+        """(first frame, order) of every block of these kinds, ascending, those of fresh ranges left out."""
+        if self.touched:
+            from . import free_lists
+
+            return free_lists.blocks(self, kinds)
+        return [(first, order) for first, order, _ in self.handed] if FREE in kinds else []
+
+    def frames(self, *kinds: str) -> Ranges:
+        """The frames of every block of these kinds."""
+        found = Ranges()
+        spans = [(first, first + (1 << order)) for first, order in self.blocks(*kinds)]
+        for start, end in sorted(spans + (list(self.fresh()) if FREE in kinds else [])):
+            if found.ends and found.ends[-1] == start:
+                found.ends[-1] = end  # ascending: what Ranges.add would do, without its search
+            else:
+                found.starts.append(start)
+                found.ends.append(end)
+        return found
+
+    def block_types(self, first: int, end: int) -> list[int]:
+        """Pageblocks of each migratetype, asked at every pageblock's worth of frames from `first` on, as
+        /proc/pagetypeinfo counts them.
+        """
+        pages = 1 << self.shape.pageblock_order
+        if self.touched:
+            from . import free_lists
+
+            return free_lists.block_types(self.area, range(first - self.base, end - self.base, pages))
+        found = [0] * len(Migratetype)
+        for low, high in self.cma:
+            found[Migratetype.CMA] += len(range(max(0, low - first) // pages, -(-(min(end, high) - first) // pages)))
+        found[Migratetype.MOVABLE] = len(range(first, end, pages)) - found[Migratetype.CMA]
+        return found
+
+    def scanned(self) -> Iterator[Span]:
+        """Stretches of frames that may hold anything but fresh blocks: only there has `state` been written."""
+        rest = Ranges(list(self.owned.starts), list(self.owned.ends))
+        for start, end in self.fresh():
+            rest.remove(start, end)
+        return iter(rest)
+
+
+def check_cma(cma: Iterable[Span], shape: Shape) -> None:
+    """cma_init_reserved_mem: an area of whole pageblocks, or its neighbours would merge with it."""
+    pages = 1 << shape.pageblock_order
+    for start, end in cma:
+        if start % pages or end % pages:
+            raise VmlabError(
+                f"cma: expected whole pageblocks of {pages} frames (CMA_MIN_ALIGNMENT_PAGES), "
+                f"got pfn {start:#x}..{end:#x}"
+            )

@@ -55,23 +55,14 @@ def ram(kernel: Booted, zone: Zone) -> Ranges:
     return found
 
 
-def handed_out(buddy: Buddy, zone: Zone) -> Ranges:
-    """The zone's frames that buddy gave to somebody."""
-    found = Ranges()
-    for first, order in sorted(buddy.allocated.items()):
-        if zone.holds(first):
-            found.add(first, first + (1 << order))
-    return found
-
-
 def reserved(kernel: Booted, zone: Zone) -> tuple[Held, ...]:
     """The zone's RAM that the page allocator never got, each stretch with its purpose; and the CMA area.
 
     The initrd and the init sections are not among them: boot gave them to the page allocator at its end.
     """
     frames = ram(kernel, zone)
-    owned = handed_out(kernel.buddy, zone)
-    for start, end in kernel.buddy.free_ranges(zone):
+    owned = kernel.buddy.handed_out(zone)
+    for start, end in kernel.buddy.free_ranges(zone, per_cpu=True):
         owned.add(start, end)
     found = [Held(low, high, CMA) for area in kernel.allocations.cma_frames for low, high in frames.shared(*area)]
     for start, end in frames:

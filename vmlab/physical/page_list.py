@@ -104,7 +104,7 @@ class PageList:
         for start, end in list(self.frames):
             for first, order in self.kernel.buddy.take(self.zone, start, end):
                 self.claimed.add(first, first + (1 << order))
-        for low, high in owners.handed_out(self.kernel.buddy, self.zone):
+        for low, high in self.kernel.buddy.handed_out(self.zone):
             for start, end in sorted(self.claimed.gaps_down(low, high)):
                 self.left_out += (Held(start, end, BUDDY_USED),)
                 self.frames.remove(start, end)
@@ -165,6 +165,13 @@ class PageList:
         self._prev[at], self._next[at] = before, after
         self._nr_free += 1
 
+    def free_ranges(self) -> Iterator[tuple[int, int]]:
+        """The frames on the list as ascending half-open ranges; finding neighbours is what the list cannot do."""
+        found = Ranges()
+        for pfn in sorted(self):
+            found.add(pfn, pfn + 1)
+        return iter(found)
+
     def _refuse(self, pfn: int) -> None:
         if self.frames.holds(pfn):
             raise DoubleFree(f"free of pfn {pfn:#x}: it is on the list already")
@@ -186,9 +193,9 @@ class PageList:
 
     def _others(self) -> Iterator[tuple[int, int, str, str]]:
         """(first frame, end, owner, consequence or "" if it depends on the list's side) of all other owners."""
-        for start, end in self.kernel.buddy.free_ranges(self.zone):
+        for start, end in self.kernel.buddy.free_ranges(self.zone, per_cpu=True):
             yield start, end, BUDDY_FREE, ""
-        for low, high in owners.handed_out(self.kernel.buddy, self.zone):
+        for low, high in self.kernel.buddy.handed_out(self.zone):
             for start, end in self.claimed.gaps_down(low, high):
                 yield start, end, BUDDY_USED, ""
         for part in self.reserved:

@@ -5,8 +5,7 @@ nearest first. A request starts at the highest zone that its gfp flags allow, ne
 zone that stays above its watermark (Linux 6.1, mm/page_alloc.c: build_zonelists, get_page_from_freelist,
 __zone_watermark_ok). A zone added to be somebody's own is in no list.
 
-Left out: reclaim and compaction (what would wait for them fails), per-CPU lists, cpusets, the highatomic
-reserve, and watermark boost.
+Left out: cpusets, dirty page limits, watermark boost, and what is let through for a task that is being killed.
 """
 
 from __future__ import annotations
@@ -16,11 +15,11 @@ from dataclasses import dataclass
 
 from ..units import VmlabError
 from . import gfp as flags
-from .buddy import Buddy
 from .zones import Node, Zone
 
 LOCAL_DISTANCE, REMOTE_DISTANCE = 10, 20  # include/linux/topology.h, where the firmware gives no table
 MAX_NUMNODES = 1024
+ALLOC_CMA, ALLOC_NOFRAGMENT, ALLOC_HIGHATOMIC, ALLOC_RESERVE = 1, 2, 4, 8  # as the compiled code reads them
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,36 +107,69 @@ class AllocFlags:
     non_block: bool = False  # ALLOC_NON_BLOCK: with the former, a quarter of what is left, too
     oom: bool = False  # ALLOC_OOM: a task that is being killed
     cma: bool = False  # ALLOC_CMA: movable pages may live in the contiguous area
+    highatomic: bool = False  # ALLOC_HIGHATOMIC: an atomic request for more than one page
+    nofragment: bool = False  # ALLOC_NOFRAGMENT: rather another zone than another type's pageblock
 
     @classmethod
-    def of(cls, gfp: int) -> AllocFlags:
+    def of(cls, gfp: int, order: int = 0) -> AllocFlags:
         """gfp_to_alloc_flags."""
+        high = flags.has(gfp, "__GFP_HIGH")
         non_block = not flags.has(gfp, "__GFP_DIRECT_RECLAIM") and not flags.has(gfp, "__GFP_NOMEMALLOC")
         movable = flags.has(gfp, "__GFP_MOVABLE") and not flags.has(gfp, "__GFP_RECLAIMABLE")
-        return cls(flags.has(gfp, "__GFP_HIGH"), non_block, False, movable)
+        return cls(high, non_block, False, movable, non_block and high and order > 0)
+
+    @property
+    def reserves(self) -> bool:
+        """ALLOC_RESERVES: whether the request may go below the mark at all, and into the highatomic reserve."""
+        return self.min_reserve or self.non_block or self.oom
+
+    @property
+    def bits(self) -> int:
+        """The flags that the free lists are searched with."""
+        reserve = ALLOC_RESERVE if self.oom or self.non_block else 0
+        rest = ALLOC_NOFRAGMENT * self.nofragment | ALLOC_HIGHATOMIC * self.highatomic
+        return ALLOC_CMA * self.cma | rest | reserve
 
 
 def watermark_ok(
-    nr_free: list[int], order: int, mark: int, reserve: int, alloc: AllocFlags, cma_nr_free: Sequence[int] = ()
+    nr_free: list[int],
+    order: int,
+    mark: int,
+    reserve: int,
+    alloc: AllocFlags,
+    cma_nr_free: Sequence[int] = (),
+    highatomic: Sequence[int] = (),
+    nr_highatomic: int = 0,
 ) -> bool:
     """__zone_watermark_ok: whether a zone may give 2**order pages and stay above `mark` plus `reserve`.
 
     `nr_free` are the zone's free blocks by order, `reserve` its lowmem_reserve entry for the request's
-    highest zone (not for this zone), `cma_nr_free` those of its free blocks that are in the contiguous area.
+    highest zone (not for this zone), `cma_nr_free` and `highatomic` those of its free blocks that are in the
+    contiguous area and in the atomic reserve, `nr_highatomic` the pages of that reserve, free or not.
     """
-    return not _shortage(nr_free, order, mark, reserve, alloc, cma_nr_free)
+    return not shortage(nr_free, order, mark, reserve, alloc, cma_nr_free, highatomic, nr_highatomic)
 
 
-def _shortage(
-    nr_free: list[int], order: int, mark: int, reserve: int, alloc: AllocFlags, cma_nr_free: Sequence[int]
+def shortage(
+    nr_free: list[int],
+    order: int,
+    mark: int,
+    reserve: int,
+    alloc: AllocFlags,
+    cma_nr_free: Sequence[int],
+    highatomic: Sequence[int] = (),
+    nr_highatomic: int = 0,
 ) -> str:
     """What is missing, in words; empty where nothing is."""
     if not alloc.cma and cma_nr_free:
         nr_free = [count - of_cma for count, of_cma in zip(nr_free, cma_nr_free, strict=True)]
     free = sum(count << o for o, count in enumerate(nr_free)) - ((1 << order) - 1)
+    free -= 0 if alloc.reserves else nr_highatomic
     least = _lowered(mark, alloc)
     if free <= least + reserve:
         return f"{free} usable free pages, not more than watermark {least} + lowmem_reserve {reserve}"
+    if highatomic and not (alloc.highatomic or alloc.oom):
+        nr_free = [count - kept for count, kept in zip(nr_free, highatomic, strict=True)]
     if order and not any(nr_free[order:]):
         return f"no free block of order {order} or above"
     return ""
@@ -151,35 +183,3 @@ def _lowered(mark: int, alloc: AllocFlags) -> int:
     if alloc.oom:
         mark -= mark // 2
     return mark
-
-
-class PageAllocator:
-    """alloc_pages over the zonelists of `nodes`: buddy's blocks, handed out by the watermarks' rules."""
-
-    def __init__(self, nodes: list[Node], buddy: Buddy) -> None:
-        self.nodes, self.buddy = nodes, buddy
-
-    def alloc(self, order: int, gfp: str | int, node: int | None = None) -> Page | NoPage:
-        """One block, or the reasons why there is none: first above the low mark, then as far as gfp allows."""
-        self.buddy.check_order(order)
-        bits = flags.mask(gfp)
-        local = self.nodes[0].id if node is None else node
-        tries = zonelist(self.nodes, local, this_node=flags.has(bits, "__GFP_THISNODE"))
-        highest = flags.highest_zone(bits, self.nodes[0].zones)
-        tries = [zone for zone in tries if zone.index <= highest]
-        refusals: list[Refusal] = []
-        for mark in ("low", "min", "none") if flags.has(bits, "__GFP_MEMALLOC") else ("low", "min"):
-            alloc = AllocFlags(cma=AllocFlags.of(bits).cma) if mark == "low" else AllocFlags.of(bits)
-            refusals.clear()
-            for zone in tries:
-                why = "" if mark == "none" else self._refuses(zone, order, highest, mark, alloc)
-                pfn = None if why else self.buddy.alloc(zone, order, movable=alloc.cma)
-                if pfn is not None:
-                    return Page(pfn, order, zone.node, zone.name, mark)
-                refusals.append(Refusal(zone.node, zone.name, why or f"no free block of order {order}"))
-        return NoPage(order, str(gfp), tuple(refusals))
-
-    def _refuses(self, zone: Zone, order: int, highest: int, mark: str, alloc: AllocFlags) -> str:
-        pages = zone.watermark.low if mark == "low" else zone.watermark.min
-        cma = self.buddy.nr_free(zone, cma_only=True) if zone.cma_pages else ()
-        return _shortage(self.buddy.nr_free(zone), order, pages, zone.lowmem_reserve[highest], alloc, cma)

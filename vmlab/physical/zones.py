@@ -16,6 +16,7 @@ from ..parts import ZoneSplit
 from ..units import PAGE_SHIFT, VmlabError, align_up, human, memparse, pfn_down, pfn_up
 from .memblock import Memblock
 
+MIGRATE_TYPES = 6
 BITS_OF_ZONE_TABLE_ENTRY = 16  # GFP_ZONE_TABLE has 16 entries of ZONES_SHIFT bits in one unsigned long
 
 
@@ -277,6 +278,11 @@ def build(found: Limits, movable: dict[int, int], memblock: Memblock) -> list[No
         node.end_pfn = node.start_pfn + sum(zone.spanned_pages for zone in zones)
         nodes.append(node)
     return nodes
+
+
+def grouping(zones: list[Zone], pageblock_order: int) -> bool:
+    """Whether pages are kept apart by migratetype: memory for one pageblock of each (build_all_zonelists)."""
+    return sum(zone.managed_pages for zone in zones) >= MIGRATE_TYPES << pageblock_order
 
 
 def _zone(found: Limits, index: int, node: Node, movable_pfn: int, banks: list[tuple[int, int]]) -> Zone:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ..kernel import Kernel
+from ..physical import pcp
 from ..physical.watermarks import stat_threshold
 from ..physical.zones import Zone
 from .rows import BuddyInfo, Resource, ZoneInfo
@@ -26,7 +27,8 @@ def _zone_row(kernel: Kernel, zone: Zone) -> ZoneInfo:
     pages |= {"managed": zone.managed_pages, "cma": zone.cma_pages}
     if not zone.populated:
         return ZoneInfo(zone.node, zone.name, pages, zone.lowmem_reserve)
-    pageset = {"count": 0, "high": zone.pcp_high, "batch": zone.pcp_batch}
+    counts = [pcp.pages(kernel.buddy, zone, cpu).count for cpu in range(kernel.machine.cpus)]
+    pageset = {"high": zone.pcp_high, "batch": zone.pcp_batch}
     threshold = {"vm stats threshold": stat_threshold(zone.managed_pages, kernel.machine.cpus)}
     return ZoneInfo(
         zone.node,
@@ -34,7 +36,7 @@ def _zone_row(kernel: Kernel, zone: Zone) -> ZoneInfo:
         pages,
         zone.lowmem_reserve,
         vm_stat={"nr_free_pages": free, "nr_free_cma": kernel.buddy.free_pages(zone, cma_only=True)},
-        pagesets=tuple({"cpu": cpu, **pageset, **threshold} for cpu in range(kernel.machine.cpus)),
+        pagesets=tuple({"cpu": cpu, "count": count, **pageset, **threshold} for cpu, count in enumerate(counts)),
         last={"node_unreclaimable": 0, "start_pfn": zone.start_pfn},
     )
 
