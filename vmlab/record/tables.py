@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 256 * MiB  # of one unpacked array: the largest recorded is 9 MiB
 MOST_PA = 1 << 42  # 4 TiB
+NOWHERE = 1 << 47  # a physical address at which nothing was recorded
 
 
 def tables_path(record: Path) -> Path | None:
@@ -69,7 +70,10 @@ class Tables:
 
         rows = self._page_tables()
         root = rows.integer("kernel_root_pa")
-        return AddressSpace(page_format(rows.text("format")), self.frames("boot"), root)
+        fmt = page_format(rows.text("format"))
+        if fmt.two_roots:  # the lower half belongs to some process: an address there finds no table
+            return AddressSpace(fmt, self.frames("boot"), NOWHERE, root)
+        return AddressSpace(fmt, self.frames("boot"), root)
 
     def _page_tables(self) -> Fields:
         return Fields(self.data.get("page_tables"), "page_tables")
