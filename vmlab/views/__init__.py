@@ -4,27 +4,34 @@ A view imports the model and never `vmlab.study`; it keeps no state and shows no
 """
 
 from .address_bits import address_bits
+from .curves import Axis, Curve, curves
 from .drawing import Drawing, Table
 from .entries import entries
 from .format_rows import format_rows
 from .memblock import boot_step, firmware_map
 from .ruler import ruler
+from .tlb import tlb_grid, walk_bars
 from .walk import Lane, lane, stairs
 from .zone_bars import zone_bars
 from .zones import zone_counts, zone_map, zone_rows
 
 __all__ = [
+    "Axis",
+    "Curve",
     "Drawing",
     "Lane",
     "Table",
     "address_bits",
     "boot_step",
+    "curves",
     "entries",
     "firmware_map",
     "format_rows",
     "lane",
     "ruler",
     "stairs",
+    "tlb_grid",
+    "walk_bars",
     "zone_bars",
     "zone_counts",
     "zone_map",
