@@ -4,6 +4,9 @@ from .controls import Choice, Entry, Slider
 from .explorer import Explorer, Scene
 from .formats import formats_explorer
 from .mem_map import mem_map_explorer
+from .own_tlb import own_features, own_strides
+from .tlb import geometry_explorer, lookup_explorer
+from .tlb_switch import switch_explorer
 from .translation import translation_explorer
 from .zones import boot_explorer, zones_explorer
 
@@ -15,7 +18,12 @@ __all__ = [
     "Slider",
     "boot_explorer",
     "formats_explorer",
+    "geometry_explorer",
+    "lookup_explorer",
     "mem_map_explorer",
+    "own_features",
+    "own_strides",
+    "switch_explorer",
     "translation_explorer",
     "zones_explorer",
 ]
