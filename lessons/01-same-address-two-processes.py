@@ -71,7 +71,8 @@ reveal(ask.WHERE, lambda: views.stairs(*asked))
 #
 # ## 3. What is in a register, and what is in memory
 #
-# The picture has one register. Before you believe it, say how many you expect.
+# The asker's idea needs a register for each page. Put a number to it: how much has the kernel to write when it
+# lets another process run?
 
 # %%
 predict(ask.REGISTERS)
@@ -227,7 +228,7 @@ reveal(same_address_switch.CLAIM, lambda: views.stairs(*read_only))
 predict(ask_kernel.KERNEL)
 
 # %%
-kernel_lanes = [views.lane(pc, process, 0xC1000000) for process in ("p0", "p1")]
+kernel_lanes = [views.lane(pc, process, 0xC0400000) for process in ("p0", "p1")]
 reveal(ask_kernel.KERNEL, lambda: views.stairs(*kernel_lanes))
 
 # %% [markdown]
@@ -240,14 +241,16 @@ reveal(ask_kernel.KERNEL, lambda: views.stairs(*kernel_lanes))
 predict(ask_kernel.KERNEL_PA)
 
 # %%
-reveal(ask_kernel.KERNEL_PA)
+code = [views.lane(pc, process, 0xC1000000) for process in ("p0", "p1")]
+reveal(ask_kernel.KERNEL_PA, lambda: views.stairs(*code))
 
 # %% [markdown]
 # ### Two tables for one process
 #
 # In January 2018 it became known that many CPUs let a program guess what stands behind entries that it may not use
-# (Meltdown). The remedy is **page-table isolation**, PTI (in Linux since 4.15): the kernel's entries are taken
-# out of the table that is loaded while user code runs. One of the recorded PCs was booted with `pti=on`.
+# (Meltdown). The remedy is **page-table isolation**, PTI (in Linux since 4.15): each process gets a second top
+# table, for the time while its own code runs, and that one has as little of the kernel as it can. One of the
+# recorded PCs was booted with `pti=on`.
 
 # %%
 predict(ask_kernel.ISOLATION)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ..units import VmlabError
 
-OWN_HALF = "each process's top table repeats the kernel's entries, and they are the same in all of them"
+OWN_HALF = "the top table of every process repeats the same entries of it"
 SPLIT = "{} has a register of its own, {}, which stays as it is"
 
 

@@ -69,8 +69,7 @@ def stairs(*lanes: Lane) -> Drawing:
         parts += _lane(each, MARGIN + number * (wide + GUTTER), wide)
     if len(lanes) == 2:
         parts += _between(lanes[0], lanes[1], MARGIN + wide + GUTTER / 2)
-    steps = max(len(each.walk.steps) for each in lanes)
-    height = TOP + steps * RISE + 30
+    height = TOP + len(first.format.levels) * RISE + 24  # the same for every address, so that nothing jumps
     return Drawing(alt=describe(*lanes), table=_table(lanes), svg=svg.picture(WIDTH, height, parts))
 
 

@@ -19,7 +19,9 @@ def writes(order: tuple[str, ...], share: bool = True, borrow: bool = True) -> i
     """
     from ...virtual.context import Cpu, Mm, Task
 
-    cpu, spaces, tasks = Cpu("x86-32", "x86"), {}, {}
+    cpu = Cpu("x86-32", "x86")
+    spaces: dict[str, Mm] = {}
+    tasks: dict[str, Task] = {}
     for name in order:
         whose = name if name == KERNEL_THREAD or not share else name[0]
         number = spaces.setdefault(whose, Mm(whose, 0x10_0000 + len(spaces) * 4096))
