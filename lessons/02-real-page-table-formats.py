@@ -58,7 +58,7 @@ reveal(ask.ONE_ARRAY, lambda: views.format_rows(0xF11001, thirty_two))
 # Linux names the levels, from the top: **pgd**, **p4d**, **pud**, **pmd**, **pte**; a format has two to five of
 # them. Where nothing is mapped, an entry of an upper table stays empty and the table below it does not exist.
 #
-# The picture shows four formats of 32-bit machines, and no two cut in the same way for the same reason:
+# The picture shows four formats of 32-bit machines:
 #
 # - **i386**: entries of 4 bytes, 1,024 in a page, so 10 bits a level.
 # - **PAE** (i386 with more than 4 GiB of RAM): a frame number needs more bits, so entries take 8 bytes. Then only
@@ -333,8 +333,8 @@ reveal(formats_limits.GRANULE, lambda: views.format_rows(0x1234_5678_9ABC, granu
 # change a list. Four things to try, each with a guess before you touch the control:
 #
 # 1. The asker's 0xf11001: in which formats is its lowest index 273, and why?
-# 2. A page made by hand that is read only, *written from user mode*: which bits of the error code are set? And from the
-#    kernel?
+# 2. A page made by hand that is read only, and a write from user mode: which bits of the error code are
+#    set? And from the kernel?
 # 3. The largest page of each format. Which has the largest, and how many entries does the walk read then?
 # 4. The recorded process at 0x1100000 (it was set to PROT_NONE), in every format that has a record. Which formats keep
 #    the frame number readable?

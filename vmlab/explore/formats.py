@@ -39,18 +39,18 @@ TABLES = {
     "recorded: the kernel": "kernel",
 }
 ACCESS = {
-    "only translated": None,
-    "read from user mode": ("read", True),
-    "written from user mode": ("write", True),
-    "executed in user mode": ("fetch", True),
-    "written by the kernel": ("write", False),
+    "nothing: only translate": None,
+    "a read from user mode": ("read", True),
+    "a write from user mode": ("write", True),
+    "a fetch of code in user mode": ("fetch", True),
+    "a write by the kernel": ("write", False),
 }
 
 CONTROLS: tuple[Control, ...] = (
     Entry("address", "Address", "0xf11001"),
     Choice("name", "Format", {f"{name}: {page_format(name).title}": name for name in format_names()}, "x86-32"),
     Choice("tables", "Tables", TABLES, "small"),
-    Choice("access", "The address is", ACCESS, None),
+    Choice("access", "What is tried", ACCESS, None),
     Choice("view", "Show", {"every entry on the way": "entries", "formats side by side": "rows"}, "entries"),
 )
 
