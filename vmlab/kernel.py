@@ -14,11 +14,13 @@ from . import arch
 from .ledger import Ledger
 from .machine import Machine
 from .parts import Image
-from .physical import bootmem, managed, zones
+from .physical import bootmem, managed, zone_limits
 from .physical.boot_calls import BootAllocations, replay
 from .physical.buddy import Buddy
 from .physical.mem_map import MemMap
 from .physical.memblock import Memblock
+from .physical.migratetype import grouping
+from .physical.movable import movable_starts
 from .physical.page_alloc import PageAllocator
 from .physical.slab_boot import boot_slab
 from .physical.slab_caches import SlabAllocator
@@ -168,7 +170,7 @@ def boot(machine: Machine) -> Kernel:
         machine.config.max_order or 11,
         allocations.cma_frames,
         pageblock_order=pageblock_order,
-        grouping=zones.grouping(everything, pageblock_order or 0),
+        grouping=grouping(everything, pageblock_order or 0),
         huge_pages=bool(machine.config.transparent_hugepage),
         cpus=machine.cpus,
     )
@@ -200,7 +202,7 @@ def _nodes(machine: Machine, rows: arch.Arch, bounds: arch.Bounds, memblock: Mem
     names = rows.zone_names(machine.config)
     first = -(-memblock.start_of_dram >> PAGE_SHIFT)
     highmem_from = bounds.max_low_pfn if machine.config.highmem else None
-    found = zones.limits(names, rows.max_zone_pfns(machine, bounds), first, highmem_from)
+    found = zone_limits.limits(names, rows.max_zone_pfns(machine, bounds), first, highmem_from)
     for want in machine.splits:
-        zones.split(found, want, rows.bits_per_long)
-    return zones.build(found, zones.movable_starts(found, machine, memblock), memblock)
+        zone_limits.split(found, want, rows.bits_per_long)
+    return zone_limits.build(found, movable_starts(found, machine, memblock), memblock)

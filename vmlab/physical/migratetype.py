@@ -10,6 +10,7 @@ from enum import IntEnum
 
 from ..units import VmlabError
 from . import gfp as flags
+from .zones import Zone
 
 
 class Migratetype(IntEnum):
@@ -36,3 +37,8 @@ def of_gfp(gfp: int) -> Migratetype:
     if movable:
         return Migratetype.MOVABLE
     return Migratetype.RECLAIMABLE if reclaimable else Migratetype.UNMOVABLE
+
+
+def grouping(zones: list[Zone], pageblock_order: int) -> bool:
+    """Whether pages are kept apart by migratetype: memory for one pageblock of each (build_all_zonelists)."""
+    return sum(zone.managed_pages for zone in zones) >= len(Migratetype) << pageblock_order

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from ...physical.zones import check_zone_count
+from ...physical.zone_limits import check_zone_count
 from ...units import PAGE_SHIFT, GiB, VmlabError
 from ..question import Facts, Misconception, Question, always
 

@@ -1,0 +1,77 @@
+"""Where ZONE_MOVABLE begins: kernelcore= and movablecore= (Linux 6.1, find_zone_movable_pfns_for_nodes).
+
+Left out: kernelcore=mirror and movable_node (hotplug).
+"""
+
+from __future__ import annotations
+
+from ..machine import Machine
+from ..units import PAGE_SHIFT, VmlabError, align_up, memparse, pfn_down, pfn_up
+from .memblock import Memblock
+from .zone_limits import Limits
+
+
+def movable_starts(found: Limits, machine: Machine, memblock: Memblock) -> dict[int, int]:
+    """First frame of ZONE_MOVABLE on each node that has one (find_zone_movable_pfns_for_nodes)."""
+    max_order_pages = 1 << ((machine.config.max_order or 1) - 1)
+    banks = {nid: [(pfn_up(a), pfn_down(b)) for a, b in memblock.memory(nid)] for nid in memblock.nodes()}
+    total = sum(b - a for node in banks.values() for a, b in node)
+    core = _pages_asked(machine, "kernelcore", total)
+    movable = _pages_asked(machine, "movablecore", total)
+    if movable:
+        core = max(core, total - min(total, align_up(movable, max_order_pages)))
+    if not core or core >= total:
+        return {}
+    start = dict.fromkeys(banks, 0)
+    for usable_nodes in range(len(banks), 0, -1):
+        core = _spread(core, usable_nodes, found.low[found.movable_zone], banks, start)
+        if not (usable_nodes > 1 and core > usable_nodes - 1):
+            break
+    rounded = {nid: align_up(pfn, max_order_pages) for nid, pfn in start.items() if pfn}
+    return {nid: pfn for nid, pfn in rounded.items() if pfn < banks[nid][-1][1]}
+
+
+def _spread(
+    core: int, nodes: int, usable_from: int, banks: dict[int, list[tuple[int, int]]], start: dict[int, int]
+) -> int:
+    """One pass of the kernel's loop: give every node its share of kernelcore; returns what is still wanted."""
+    share = core // nodes
+    for nid, ranges in banks.items():
+        share = core // nodes if core < share else share
+        left = share
+        for low, high in ranges:
+            low = max(low, start[nid])
+            if low >= high:
+                continue
+            if low < usable_from:
+                kernel_only = min(high, usable_from) - low
+                left -= min(kernel_only, left)
+                core -= min(kernel_only, core)
+                if high <= usable_from:
+                    start[nid] = high
+                    continue
+                low = usable_from
+            taken = min(high - low, left)
+            start[nid] = low + taken
+            core -= min(core, taken)
+            left -= taken
+            if not left:
+                break
+    return core
+
+
+def _pages_asked(machine: Machine, parameter: str, total: int) -> int:
+    """kernelcore= and movablecore=: a size, or a share of all memory with a per cent sign."""
+    text = machine.parameter(parameter)
+    if text is None:
+        return 0
+    if text == "mirror":
+        raise VmlabError(
+            f"{parameter}=mirror is left out of this model: give a size such as 512M, or a share such as 25%"
+        )
+    if text.endswith("%") and text[:-1].isdecimal():
+        return total * 100 * int(text[:-1]) // 10000
+    try:
+        return memparse(text) >> PAGE_SHIFT
+    except VmlabError as bad:
+        raise VmlabError(f"kernel parameter {parameter}=: {bad}; or a share such as 25%") from None
