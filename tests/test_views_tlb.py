@@ -182,7 +182,7 @@ def test_isolation_is_for_x86_and_without_pcids_forgets_at_each_crossing() -> No
 
 @pytest.mark.parametrize("step", [0, 1, tlb_switch.STEPS])
 def test_first_and_last_switch_can_be_drawn(step: int) -> None:
-    assert switch(step=step, processes=9, pages=8)
+    assert switch(step=step, processes=9)
 
 
 # --- the learner's machine ---

@@ -6,7 +6,7 @@ import functools
 
 import numpy as np
 
-from ..study.questions.tlb import DRAWN, POLICY_NAMES, data_of
+from ..study.questions.tlb import POLICY_NAMES, data_of, drawn
 from ..study.questions.tlb_steps import TOY, look_up
 from ..units import KiB, MiB, VmlabError, human
 from ..views.tlb import cost, tlb_grid, walk_bars
@@ -109,7 +109,7 @@ def _row(sets: int, ways: int, policy: str) -> Structure | None:
 def _run(program: str, row: Structure, page_bytes: int, sharing: str) -> Counts:
     """Run the program alone, or in turns with sqlite; the counts are the program's."""
     mine, kinds = _references(program)
-    tlb = Tlb((row,), draws=DRAWN)
+    tlb = Tlb((row,), draws=drawn())
     if sharing == "alone":
         return tlb.run(mine, 1, page_bytes, kinds).by_asid[1]
     other, _ = _references("sqlite")

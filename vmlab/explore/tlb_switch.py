@@ -14,7 +14,7 @@ from .explorer import Explorer, Scene
 from .zones import Stepper
 
 SHAPE = (Structure("TLB", 1, 64, 4),)
-STEPS = 24
+STEPS, PAGES = 24, 3
 KERNELS = {
     "x86 without PCIDs": ("x86-64-4", "x86"),
     "x86 with PCIDs": ("x86-64-4", "x86-pcid"),
@@ -26,7 +26,6 @@ COMPANY = {"processes only": "", "a second thread of p0": "thread", "a kernel th
 CONTROLS: tuple[Control, ...] = (
     Choice("machine", "Machine", KERNELS, KERNELS["x86 with PCIDs"]),
     Slider("processes", "Processes in turn", 1, 9, 1, 3),
-    Slider("pages", "Pages of each", 1, 8, 1, 3),
     Choice("company", "In each round also", COMPANY, ""),
     Choice("isolated", "Page-table isolation", {"off": False, "on (x86 only)": True}, False),
     Stepper("step", "Switch", STEPS, 4),
@@ -38,7 +37,7 @@ def switch_explorer() -> Explorer:
     return Explorer(draw_switch, CONTROLS)
 
 
-def draw_switch(machine: tuple[str, str], processes: int, pages: int, company: str, isolated: bool, step: int) -> Scene:
+def draw_switch(machine: tuple[str, str], processes: int, company: str, isolated: bool, step: int) -> Scene:
     """Run so many turns; show the TLB after the last, and tell its switch."""
     if isolated and not machine[1].startswith("x86"):
         raise VmlabError("page-table isolation is modelled for the two x86 machines here: choose one of them")
@@ -49,7 +48,7 @@ def draw_switch(machine: tuple[str, str], processes: int, pages: int, company: s
     for turn in range(step):
         now = cast[turn % len(cast)]
         switch = cpu.switch(now)
-        walks, used = _turn(cpu, now, turn % len(cast), pages)
+        walks, used = _turn(cpu, now)
         first = walks if turn < len(cast) else first
     title = f"After switch {step} of {STEPS}"
     return Scene(tlb_grid(tlb, title), _says(cpu.rule, switch, walks, used, cast[(step - 1) % len(cast)].name))
@@ -65,14 +64,14 @@ def _cast(processes: int, company: str) -> list[Task]:
     return tasks
 
 
-def _turn(cpu: Cpu, now: Task, number: int, pages: int) -> tuple[int, int]:
+def _turn(cpu: Cpu, now: Task) -> tuple[int, int]:
     """Two pages of the kernel, then the task's own: walks, and references."""
     cpu.enter_kernel()
     found = [cpu.access(KERNEL + n * PAGE_SIZE, is_global=not cpu.isolated) for n in (12, 13)]
     cpu.return_to_user()
     if now.mm is not None:
         place = USER + int(now.mm.name[1:]) * 2 * PAGE_SIZE  # programs differ; here by a little
-        found += [cpu.access(place + n * PAGE_SIZE) for n in range(pages)]
+        found += [cpu.access(place + n * PAGE_SIZE) for n in range(PAGES)]
     return sum(not access.is_hit for access in found), len(found)
 
 

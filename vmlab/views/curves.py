@@ -36,23 +36,24 @@ class Axis(NamedTuple):
 
 def curves(title: str, alt: str, xs: Sequence[float], lines: Sequence[Curve], x: Axis, y: Axis) -> Drawing:
     """The lines over `xs`; both scales logarithmic, so equal steps are equal factors. Values must be above 0."""
-    low, high = _decades([value for line in lines for value in line.values])
+    low, high, base = _decades([value for line in lines for value in line.values])
     parts = [svg.text(MARGIN, 16, title, more='font-weight="bold"')]
-    parts += _scales(xs, low, high, x, y)
+    parts += _scales(xs, low, high, base, x, y)
     ends = _spread([_at(line.values[-1], low, high) for line in lines])
     for line, (colour, dashes, mark), end in zip(lines, STYLES, ends, strict=False):
         points = [(_along(at, xs), _at(value, low, high)) for at, value in zip(xs, line.values, strict=True)]
         path = "L".join(f"{px:.1f} {py:.1f}" for px, py in points)
         parts.append(f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="2" stroke-dasharray="{dashes}"/>')
         parts += [f'<path d="{mark}" fill="{colour}" transform="translate({px:.1f} {py:.1f})"/>' for px, py in points]
-        parts.append(svg.text(WIDTH - RIGHT + 16, round(end + 4, 1), line.name))
+        parts.append(f'<path d="{mark}" fill="{colour}" transform="translate({WIDTH - RIGHT + 20} {end:.1f})"/>')
+        parts.append(svg.text(WIDTH - RIGHT + 32, round(end + 4, 1), line.name))
     rows = [(x.show.format(at), *(y.show.format(line.values[i]) for line in lines)) for i, at in enumerate(xs)]
     table = Table((x.words, *(line.name for line in lines)), rows)
     return Drawing(alt=alt, table=table, svg=svg.picture(WIDTH, HEIGHT, parts))
 
 
-def _scales(xs: Sequence[float], low: float, high: float, x: Axis, y: Axis) -> list[str]:
-    """Both axes, their words, a faint line for each power of ten."""
+def _scales(xs: Sequence[float], low: float, high: float, base: float, x: Axis, y: Axis) -> list[str]:
+    """Both axes, their words, a faint line for each power."""
     bottom, right = HEIGHT - BOTTOM, WIDTH - RIGHT
     parts = [svg.text(LEFT, bottom + 36, x.words), svg.text(right, 16, y.words, "end")]
     value = low
@@ -60,7 +61,7 @@ def _scales(xs: Sequence[float], low: float, high: float, x: Axis, y: Axis) -> l
         level = _at(value, low, high)
         parts.append(svg.line(LEFT, round(level, 1), right, round(level, 1), 'stroke-opacity=".2"'))
         parts.append(svg.text(LEFT - 8, round(level + 4, 1), y.show.format(value), "end"))
-        value *= 10 if high / low > 20 else 2
+        value *= base
     every = math.ceil(len(xs) / 10)
     for at in xs[::every]:
         place = _along(at, xs)
@@ -69,12 +70,12 @@ def _scales(xs: Sequence[float], low: float, high: float, x: Axis, y: Axis) -> l
     return [*parts, svg.line(LEFT, bottom, right, bottom)]
 
 
-def _decades(values: Sequence[float]) -> tuple[float, float]:
-    """Round ends of the scale: powers of ten, or of two where values are near each other."""
+def _decades(values: Sequence[float]) -> tuple[float, float, float]:
+    """Round ends of the scale, and its step: powers of ten, or of two where values are near each other."""
     least, most = min(values), max(values)
     base = 10.0 if most / least > 20 else 2.0
     low, high = math.floor(math.log(least, base) + 1e-9), math.ceil(math.log(most, base) - 1e-9)
-    return base**low, base ** max(high, low + 1)
+    return base**low, base ** max(high, low + 1), base
 
 
 def _at(value: float, low: float, high: float) -> float:

@@ -88,11 +88,17 @@ def _cell(x: float, y: int, wide: int, entry: Entry | None, new: bool) -> list[s
     if entry is not None:
         words = f"{page_number(entry):#x} · {_owner(entry)}"
         if len(words) * 6.8 > wide - 8:
-            words = f"{page_number(entry):x}"[-max(1, int((wide - 8) // 7)) :]
+            words = _short(entry, int((wide - 8) // 6.8))
         room = len(words) * 6.8 + 4
         parts.append(svg.rect(x + (wide - room) / 2, y + 4, room, 16, "#fff", "none"))
         parts.append(svg.text(x + wide / 2, y + 16, words, "middle", 'font-weight="bold"' if new else ""))
     return parts
+
+
+def _short(entry: Entry, room: int) -> str:
+    """The number's last digits, and the owner if there is room for both."""
+    digits, left = f"{page_number(entry):x}", room - len(_owner(entry)) - 4
+    return f"…{digits[-left:]} · {_owner(entry)}" if left > 2 else digits[-max(1, room) :]
 
 
 def _owner(entry: Entry) -> str:

@@ -14,7 +14,7 @@ from ...virtual.tlb_tell import Access, Counts, Entry, walk_references
 from ..question import Facts, Misconception, Question
 from ..steps import Step, Steps
 
-TOY = (Structure("toy TLB", 1, 8, 2),)
+TOY = (Structure("Toy TLB", 1, 8, 2),)
 TRIES = 200
 
 

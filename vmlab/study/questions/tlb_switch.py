@@ -53,6 +53,11 @@ def back_again(rule: str, mine: int, others: int, kernel: int) -> tuple[int, Cpu
     return touch(cpu, mine) + touch(cpu, kernel, KERNEL, is_global=True), cpu
 
 
+def told(rule: str, mine: int, others: int, kernel: int, **_: Any) -> str:
+    """What the three switches of `back_again` wrote and forgot."""
+    return back_again(rule, mine, others, kernel)[1].log.tell()
+
+
 def _two(rule: str) -> Callable[[random.Random], Facts]:
     def facts(rng: random.Random) -> Facts:
         mine, others, kernel = rng.randrange(30, 50), rng.randrange(10, 28), rng.randrange(3, 9)
