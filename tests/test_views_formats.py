@@ -108,13 +108,13 @@ def test_every_setting_of_the_explorer_draws_or_says_why_not(fmt: object) -> Non
                         explore.draw(address, fmt.name, tables, access, "entries")
                 else:
                     readable(explore.draw(address, fmt.name, tables, access, "entries").drawing)
-    readable(explore.draw("0xf11001", fmt.name, "small", None, "rows").drawing)
+    readable(explore.draw("0xf11001", fmt.name, "small", ("", True), "rows").drawing)
 
 
 def test_the_explorer_says_what_an_address_is_when_it_gets_none() -> None:
     for typed in ("", "here", "-1", "0x1_0000_0000_0000_0000"):
         with pytest.raises(VmlabError, match="address: expected"):
-            explore.draw(typed, "x86-32", "small", None, "entries")
+            explore.draw(typed, "x86-32", "small", ("", True), "entries")
 
 
 def test_a_write_to_a_page_made_read_only_faults_with_the_architectures_code() -> None:

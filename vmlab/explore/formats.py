@@ -39,7 +39,7 @@ TABLES = {
     "recorded: the kernel": "kernel",
 }
 ACCESS = {
-    "nothing: only translate": None,
+    "nothing: only translate": ("", True),
     "a read from user mode": ("read", True),
     "a write from user mode": ("write", True),
     "a fetch of code in user mode": ("fetch", True),
@@ -50,7 +50,7 @@ CONTROLS: tuple[Control, ...] = (
     Entry("address", "Address", "0xf11001"),
     Choice("name", "Format", {f"{name}: {page_format(name).title}": name for name in format_names()}, "x86-32"),
     Choice("tables", "Tables", TABLES, "small"),
-    Choice("access", "What is tried", ACCESS, None),
+    Choice("access", "What is tried", ACCESS, ("", True)),
     Choice("view", "Show", {"every entry on the way": "entries", "formats side by side": "rows"}, "entries"),
 )
 
@@ -60,7 +60,7 @@ def formats_explorer() -> Explorer:
     return Explorer(draw, CONTROLS)
 
 
-def draw(address: str, name: str, tables: str, access: tuple[str, bool] | None, view: str) -> Scene:
+def draw(address: str, name: str, tables: str, access: tuple[str, bool], view: str) -> Scene:
     """The picture for one setting of the controls."""
     va = asked(address)
     if view == "rows":
@@ -68,8 +68,8 @@ def draw(address: str, name: str, tables: str, access: tuple[str, bool] | None, 
         return Scene(
             format_rows(va, map(page_format, chosen)), ("Only the cut is shown: no tables are needed for it.",)
         )
-    what, user = access or (None, True)
-    found = space(page_format(name), tables, va).walk(va, what, user=user)
+    what, user = access
+    found = space(page_format(name), tables, va).walk(va, what or None, user=user)
     return Scene(entries(found), (source(name, tables), covers(page_format(name))))
 
 
