@@ -313,9 +313,9 @@ reveal(tlb_flush.RANGE, lambda: views.Table(("pages unmapped", "entries gone, x8
 # All of it in one picture. Predict before each change: how many walks does the next turn need?
 #
 # 1. Three processes, PCIDs on, then off.
-# 2. Six processes, then seven. Why does the grid look the same, and the count not?
+# 2. Six processes, then seven, each time up to switch 14. How many walks has a turn of the second round?
 # 3. A second thread of p0; a kernel thread. Which register is written?
-# 4. Isolation on: whose entries are there twice?
+# 4. Isolation on: which pages are now there once for each process, and whose number do they carry?
 
 # %%
 explore.switch_explorer()
