@@ -1,5 +1,6 @@
 """Explorers: controls mapped to a view's arguments, one explorer per lesson."""
 
+from .buddy import buddy_explorer
 from .controls import Choice, Entry, Slider
 from .explorer import Explorer, Scene
 from .formats import formats_explorer
@@ -17,6 +18,7 @@ __all__ = [
     "Scene",
     "Slider",
     "boot_explorer",
+    "buddy_explorer",
     "formats_explorer",
     "geometry_explorer",
     "lookup_explorer",

@@ -4,6 +4,7 @@ A view imports the model and never `vmlab.study`; it keeps no state and shows no
 """
 
 from .address_bits import address_bits
+from .buddy import buddy_zone, frame_map, free_lists
 from .curves import Axis, Curve, curves
 from .drawing import Drawing, Table
 from .entries import entries
@@ -23,10 +24,13 @@ __all__ = [
     "Table",
     "address_bits",
     "boot_step",
+    "buddy_zone",
     "curves",
     "entries",
     "firmware_map",
     "format_rows",
+    "frame_map",
+    "free_lists",
     "lane",
     "ruler",
     "stairs",
