@@ -56,7 +56,7 @@ def _digits(digits: str, x: float, per_bit: float) -> list[str]:
 def _above(fmt: Format, va: int, top: int) -> str:
     if not fmt.is_canonical(va):
         return f"the bits above {top} are not what they must be: the CPU refuses the address"
-    return f"bits 63..{top + 1} repeat bit {top}" if fmt.signed and top < 63 else ""
+    return f"bits 63..{fmt.va_bits - 1} are all equal" if fmt.signed else ""
 
 
 def _title(name: str, high: int, low: int, wide: float) -> str:
