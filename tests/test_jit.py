@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+
+import pytest
 
 from vmlab import jit, warm
 
@@ -41,11 +44,46 @@ def test_the_cache_folder_is_named_after_what_the_kernels_are_made_of(monkeypatc
 
 def test_a_second_warm_up_finds_everything_done():
     warm.warm()
+
     assert warm.is_compiled()
+    assert [] == warm.Preparation().waiting
+
+
+def test_a_step_that_fails_is_told_and_leaves_no_mark(tmp_path, monkeypatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.setattr(jit, "cache_folder", lambda: tmp_path)
+    preparation = warm.Preparation()
+    preparation.waiting = ["vmlab.no_such_module"]
+    preparation.run()
+
+    assert "could not prepare vmlab.no_such_module: ModuleNotFoundError" in capsys.readouterr().err
+    assert not warm.is_compiled()
+
+
+def test_two_processes_compiling_one_kernel_for_different_types_keep_both(tmp_path):
+    """Numba alone numbers both results alike, if both looked at the index before either wrote it."""
+    (tmp_path / "twice.py").write_text(
+        "import sys, time, numpy as np\n"
+        "from vmlab import jit\n"
+        "@jit.kernel\n"
+        "def twice(a):\n    return a[0] + a[0]\n"
+        "time.sleep(max(0, float(sys.argv[2]) - time.time()))\n"
+        "print(twice(np.full(1, 21, sys.argv[1])))\n"
+    )
+    environment = dict(os.environ, NUMBA_CACHE_DIR=str(tmp_path / "cache"))
+    begin = str(time.time() + 3)
+    commands = [[sys.executable, str(tmp_path / "twice.py"), kind, begin] for kind in ("u1", "f8")]
+    running = [subprocess.Popen(c, stdout=subprocess.PIPE, text=True, env=environment) for c in commands]
+    assert ["42", "42.0"] == [process.communicate()[0].strip() for process in running]
+
+    again = [subprocess.run(c, capture_output=True, text=True, env=environment) for c in commands]
+    assert ["42", "42.0"] == [done.stdout.strip() for done in again]
+    assert 2 == len(list(tmp_path.glob("cache/kernels-*/*/*.nbc")))
 
 
 def test_without_a_writable_cache_the_kernels_still_work(tmp_path):
-    code = "from vmlab import jit; jit._cache_bases = lambda: []; from vmlab.warm import warm; warm(); print('fine')"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    code = "from vmlab import jit, warm; jit._cache_bases = lambda: []; [module] = sys.argv[1:]; warm.do_step(module)"
+    module = "vmlab.virtual.tlb_kernels"
+    command = [sys.executable, "-c", f"import sys; {code}; print('fine')", module]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
 
     assert "fine" in done.stdout, done.stderr[-2000:]

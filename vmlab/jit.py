@@ -92,8 +92,29 @@ def _keep_on_disk(compiled: Any) -> None:
     try:
         with contextlib.suppress(RuntimeError, OSError):
             compiled.enable_caching()
+            _one_writer_at_a_time(compiled, folder)
     finally:
         config.CACHE_DIR = asked
+
+
+def _one_writer_at_a_time(compiled: Any, folder: Path) -> None:
+    """Guard the writing of a kernel's cache against other processes.
+
+    Numba numbers a kernel's data files from the index that it read before: two processes that compile it for
+    different types at once may take the same number, and then one type's code is loaded for the other.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows has no such lock
+        return
+    save = compiled._cache.save_overload
+
+    def save_alone(signature: Any, data: Any) -> None:
+        with contextlib.suppress(OSError), (folder / "lock").open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            save(signature, data)
+
+    compiled._cache.save_overload = save_alone
 
 
 # --- where compiled kernels are kept ---

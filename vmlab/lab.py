@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -68,19 +69,33 @@ def serve(folder: Path, port: int, state: Path, show: bool) -> int:
     print("Starting JupyterLab ...", flush=True)
     with log.open("w", encoding="utf-8") as output:
         process = start_server(folder, port, token, output, state)
+    os.environ["MPLCONFIGDIR"] = isolated(state)["MPLCONFIGDIR"]  # whose font list is prepared too
+    preparation = warm.Preparation()
+    preparing = threading.Thread(target=preparation.run)
+    preparing.start()
     try:
-        os.environ["MPLCONFIGDIR"] = isolated(state)["MPLCONFIGDIR"]  # whose font list is warmed too
-        warm.warm()
         wait_until_up(process, port, token, log)
-        print(f"The lab is open at\n\n    {address(port, token)}\n\nCtrl-C here stops it.", flush=True)
+        tell(f"The lab is open at\n\n    {address(port, token)}\n\nCtrl-C here stops it.")
+        if preparing.is_alive():
+            tell("Kernels are still being compiled; until that is done, a cell that needs one waits for it.")
         if show:  # by a page of the server's that leads on: other users could see a token among a browser's arguments
             webbrowser.open((state / "runtime" / f"jpserver-{process.pid}-open.html").as_uri())
         return process.wait()
     except KeyboardInterrupt:
-        print("\nStopping the lab ...", flush=True)
+        tell("\nStopping the lab ...")
         return 0
     finally:
+        preparation.stop()
         stop(process)
+        preparing.join()
+
+
+def tell(text: str) -> None:
+    """Print at once, above a progress bar if there is one."""
+    from tqdm import tqdm
+
+    tqdm.write(text)
+    sys.stdout.flush()
 
 
 def start_server(
