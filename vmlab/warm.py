@@ -185,5 +185,5 @@ def fonts_to_list() -> list[str]:
 
 if __name__ == "__main__":
     if hasattr(os, "nice"):
-        os.nice(5)  # a lesson that is already open goes first
+        os.nice(10)  # the server that starts meanwhile, and a lesson already open, go first
     do_step(sys.argv[1])
