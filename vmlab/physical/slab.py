@@ -50,7 +50,8 @@ class KmemCache:
         self.cpus = [CpuSlab() for _ in range(rules.present_cpus)]
         self.partial: dict[int, OrderedDict[int, Slab]] = {node: OrderedDict() for node in frames.nodes}
         self.slabs: dict[int, Slab] = {}  # by address, every one
-        self._random = Random(f"{name} {seed}")
+        self.seed_text = f"{name} {seed}"
+        self._random = Random(self.seed_text)
         self.random = self._random.getrandbits(8 * rules.word)
         self._sequence: list[int] = []  # offsets in the order in which a new slab hands them out
 
