@@ -1,17 +1,21 @@
 """Explorers: controls mapped to a view's arguments, one explorer per lesson."""
 
+from .actions import Actions
 from .buddy import buddy_explorer
 from .controls import Choice, Entry, Slider
 from .explorer import Explorer, Scene
 from .formats import formats_explorer
 from .mem_map import mem_map_explorer
+from .own_slab import own_areas, own_caches
 from .own_tlb import own_features, own_strides
+from .slab import objects_explorer, order_explorer, vmalloc_explorer
 from .tlb import geometry_explorer, lookup_explorer
 from .tlb_switch import switch_explorer
 from .translation import translation_explorer
 from .zones import boot_explorer, zones_explorer
 
 __all__ = [
+    "Actions",
     "Choice",
     "Entry",
     "Explorer",
@@ -23,9 +27,14 @@ __all__ = [
     "geometry_explorer",
     "lookup_explorer",
     "mem_map_explorer",
+    "objects_explorer",
+    "order_explorer",
+    "own_areas",
+    "own_caches",
     "own_features",
     "own_strides",
     "switch_explorer",
     "translation_explorer",
+    "vmalloc_explorer",
     "zones_explorer",
 ]

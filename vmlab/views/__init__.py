@@ -11,7 +11,9 @@ from .entries import entries
 from .format_rows import format_rows
 from .memblock import boot_step, firmware_map
 from .ruler import ruler
+from .slab import slab_layout, slab_lists
 from .tlb import tlb_grid, walk_bars
+from .vmalloc import vmalloc_ruler
 from .walk import Lane, lane, stairs
 from .zone_bars import zone_bars
 from .zones import zone_counts, zone_map, zone_rows
@@ -33,8 +35,11 @@ __all__ = [
     "free_lists",
     "lane",
     "ruler",
+    "slab_layout",
+    "slab_lists",
     "stairs",
     "tlb_grid",
+    "vmalloc_ruler",
     "walk_bars",
     "zone_bars",
     "zone_counts",
