@@ -133,6 +133,14 @@ def test_under_ci_a_missing_browser_is_a_failure_and_elsewhere_a_sentence(
     assert "will be skipped" in capsys.readouterr().out
 
 
+def test_a_test_run_that_was_killed_is_a_failure(start: ModuleType, monkeypatch: pytest.MonkeyPatch):
+    codes = iter([0, -9, 0])  # warming, the first run of pytest, the browser's
+    monkeypatch.setattr(start, "run", lambda command: next(codes))
+    monkeypatch.setattr(start, "ensure_browser", lambda: None)
+
+    assert 1 == start.test([])
+
+
 def test_no_browser_prints_an_address_and_ctrl_c_ends_the_lab(tmp_path: Path):
     environment = dict(os.environ, XDG_STATE_HOME=str(tmp_path), PYTHONUNBUFFERED="1")
     command = [sys.executable, "-m", "vmlab", "lab", "--no-browser", str(tmp_path)]
