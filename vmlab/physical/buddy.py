@@ -145,6 +145,8 @@ class Buddy:
             raise VmlabError(f"migratetype: expected UNMOVABLE, MOVABLE or RECLAIMABLE, got {migratetype}")
         from .request_kernels import NONE, step_alloc, u64
 
+        if not self.shape.grouping:
+            migratetype = Migratetype.UNMOVABLE
         free = self.area_of(zone)
         trace = self.record(free)
         x = step_alloc(free.area, self.cpu(cpu), u64(order), u64(migratetype), u64(flags), trace)

@@ -9,7 +9,7 @@ buddy of block x is still x ^ (1 << order). All-zero means "nothing known yet":
     state[frame]    tag << 4 | order of the block that begins there; 0: none does
     types[block]    a pageblock's migratetype, exclusive-or MOVABLE, so that zero is what boot makes every pageblock
     fresh[row]      next frame, end and migratetype of highest-order blocks that nothing has touched yet
-    zone[...]       what is counted, and what is fixed (the names below)
+    zone[...]       what is counted: the places are named below
 
 Fresh blocks stand behind all others of their list, lowest first, where memblock_free_all put them.
 Linux 6.1, mm/page_alloc.c: __free_one_page, buddy_merge_likely, __rmqueue_smallest, expand, move_to_free_list.
@@ -34,13 +34,11 @@ FREE_TAG, PCP_TAG, USED, USED_MOVABLE = u64(1), u64(7), u64(13), u64(14)  # FREE
 FIRST_FREE, END_FREE = u64(0x10), u64(0x70)  # states of free blocks
 FIRST_USED = u64(0xD0)
 ORDER = u64(0x0F)
-# places in `zone`: fixed ...
-ROWS, START, END, MAX_ORDER, PAGEBLOCK, GROUPING, HAS_CMA, BATCH, HIGH, THP, MIN, MANAGED = (u64(n) for n in range(12))
-# ... and counted
-FREE_PAGES, NR_HIGHATOMIC, RECLAIM = u64(12), u64(13), u64(14)
-COUNTS = u64(16)  # nr_free[order * TYPES + migratetype]
-PCP_COUNTS = u64(112)  # count and free_factor of each CPU
-PCP_HEADS = u64(96)  # rows of links, after ROWS
+# places in `zone`
+FREE_PAGES, NR_HIGHATOMIC, RECLAIM = u64(0), u64(1), u64(2)
+COUNTS = u64(4)  # nr_free[order * TYPES + migratetype]
+PCP_COUNTS = u64(100)  # count and free_factor of each CPU
+PCP_HEADS = u64(96)  # rows of links, after those of the free lists
 PCP_LISTS = u64(16)  # list heads a CPU; 14 are used
 NONE = u64(0xFFFF_FFFF_FFFF_FFFF)
 Z, ONE, TWO, FOUR = u64(0), u64(1), u64(2), u64(4)
@@ -49,13 +47,25 @@ TAKE, SPLIT, MERGE, PUT, PUT_TAIL, MOVE, CLAIM, MOVED, REFILL, TO_PCP, FROM_PCP,
 
 
 class Area(NamedTuple):
-    """One zone's arrays."""
+    """One zone's arrays, and what is fixed when they are made (as numbers, so that loops need not look it up)."""
 
     links: np.ndarray
     state: np.ndarray
     types: np.ndarray
     fresh: np.ndarray
     zone: np.ndarray
+    rows: np.uint64  # the first list head: as many frames as there are
+    start: np.uint64  # the zone's frames
+    end: np.uint64
+    max_order: np.uint64
+    pageblock: np.uint64  # its order
+    grouping: np.uint64  # 0: page_group_by_mobility_disabled
+    has_cma: np.uint64
+    huge_pages: np.uint64  # per-CPU lists take blocks of pageblock order
+    batch: np.uint64  # of the per-CPU lists
+    high: np.uint64
+    min_mark: np.uint64  # the zone's min watermark
+    managed: np.uint64
 
 
 @inline
@@ -89,15 +99,15 @@ def unlink(links, x):  # type: ignore[no-untyped-def]
 @inline
 def block_type(area, x):  # type: ignore[no-untyped-def]
     """get_pageblock_migratetype."""
-    return u64(area.types[x >> area.zone[PAGEBLOCK]]) ^ MOVABLE
+    return u64(area.types[x >> area.pageblock]) ^ MOVABLE
 
 
 @inline
 def set_block_type(area, x, mt):  # type: ignore[no-untyped-def]
     """set_pageblock_migratetype: with grouping off, what is for ordinary pages becomes UNMOVABLE."""
-    if area.zone[GROUPING] == Z and mt < PCPTYPES:
+    if area.grouping == Z and mt < PCPTYPES:
         mt = UNMOVABLE
-    area.types[x >> area.zone[PAGEBLOCK]] = mt ^ MOVABLE
+    area.types[x >> area.pageblock] = mt ^ MOVABLE
 
 
 @inline
@@ -110,7 +120,7 @@ def is_free(state):  # type: ignore[no-untyped-def]
 def add(area, x, order, mt, tail, trace):  # type: ignore[no-untyped-def]
     """add_to_free_list, or add_to_free_list_tail."""
     index = order * TYPES + mt
-    before = area.zone[ROWS] + index
+    before = area.rows + index
     if tail:
         before = u64(area.links[(before << ONE) + ONE])
     link(area.links, before, x)
@@ -131,11 +141,11 @@ def remove(area, x):  # type: ignore[no-untyped-def]
 @inline
 def head(area, order, mt):  # type: ignore[no-untyped-def]
     """get_page_from_free_area: the first block of a list, or NONE."""
-    row = area.zone[ROWS] + order * TYPES + mt
+    row = area.rows + order * TYPES + mt
     x = u64(area.links[row << ONE])
     if x != row:
         return x
-    if order + ONE == area.zone[MAX_ORDER] and area.zone[COUNTS + order * TYPES + mt] != Z:
+    if order + ONE == area.max_order and area.zone[COUNTS + order * TYPES + mt] != Z:
         return _touch(area, order, mt)
     return NONE
 
@@ -147,7 +157,7 @@ def _touch(area, order, mt):  # type: ignore[no-untyped-def]
         x = area.fresh[row, 0]
         if x < area.fresh[row, 1] and area.fresh[row, 2] == mt:
             area.fresh[row, 0] = x + (ONE << order)
-            link(area.links, area.zone[ROWS] + order * TYPES + mt, x)
+            link(area.links, area.rows + order * TYPES + mt, x)
             area.state[x] = ((mt + FREE_TAG) << FOUR) | order
             return x
     return NONE
@@ -157,7 +167,7 @@ def _touch(area, order, mt):  # type: ignore[no-untyped-def]
 def smallest(area, order, mt, trace):  # type: ignore[no-untyped-def]
     """__rmqueue_smallest and expand: cut a block from the smallest one of a type that is enough, or NONE."""
     current = order
-    while current < area.zone[MAX_ORDER]:
+    while current < area.max_order:
         x = head(area, current, mt)
         if x != NONE:
             remove(area, x)
@@ -183,7 +193,7 @@ def _is_buddy(area, x, order):  # type: ignore[no-untyped-def]
 @inline
 def _mergeable(area, buddy, order, mt):  # type: ignore[no-untyped-def]
     """From pageblock_order on, ordinary blocks merge with each other and CMA or HIGHATOMIC only with their like."""
-    if order < area.zone[PAGEBLOCK]:
+    if order < area.pageblock:
         return True
     other = block_type(area, buddy)
     return other == mt or (other < PCPTYPES and mt < PCPTYPES)
@@ -194,7 +204,7 @@ def free_one(area, x, order, mt, tail, trace):  # type: ignore[no-untyped-def]
     """__free_one_page: merge upwards, then to the list's head, or its tail if the next merge is likely."""
     area.zone[FREE_PAGES] += ONE << order
     area.state[x] = Z
-    last = area.zone[MAX_ORDER] - ONE
+    last = area.max_order - ONE
     while order < last:
         buddy = x ^ (ONE << order)
         if not _is_buddy(area, buddy, order) or not _mergeable(area, buddy, order, mt):

@@ -12,21 +12,16 @@ from ..jit import inline, kernel, warmer
 from .buddy_kernels import (
     CMA,
     COUNTS,
-    END,
     FIRST_USED,
     FOUR,
     FREE_PAGES,
     FREE_TAG,
-    MAX_ORDER,
-    MIN,
     MOVABLE,
     NONE,
     NR_HIGHATOMIC,
     ONE,
     ORDER,
-    PAGEBLOCK,
     PCPTYPES,
-    START,
     TYPES,
     USED,
     USED_MOVABLE,
@@ -58,28 +53,28 @@ def _in_fresh(area, x):  # type: ignore[no-untyped-def]
 
 @inline
 def _block_end(area, x):  # type: ignore[no-untyped-def]
-    return ((x >> area.zone[PAGEBLOCK]) + ONE) << area.zone[PAGEBLOCK]
+    return ((x >> area.pageblock) + ONE) << area.pageblock
 
 
 @inline
 def _whole_free(area, x):  # type: ignore[no-untyped-def]
     """Whether a free block of at least a pageblock begins at the pageblock's first frame x."""
     state = u64(area.state[x])
-    return (is_free(state) and (state & ORDER) >= area.zone[PAGEBLOCK]) or _in_fresh(area, x)
+    return (is_free(state) and (state & ORDER) >= area.pageblock) or _in_fresh(area, x)
 
 
 @inline
 def _met(area, control):  # type: ignore[no-untyped-def]
     """compact_scanners_met."""
-    return control[FREE_AT] >> area.zone[PAGEBLOCK] <= control[MIGRATE_AT] >> area.zone[PAGEBLOCK]
+    return control[FREE_AT] >> area.pageblock <= control[MIGRATE_AT] >> area.pageblock
 
 
 @inline
 def _finished(area, order, mt, control):  # type: ignore[no-untyped-def]
     """__compact_finished: a block that the request could have; it is asked at the end of each pageblock only."""
-    if control[MIGRATE_AT] & ((ONE << area.zone[PAGEBLOCK]) - ONE):
+    if control[MIGRATE_AT] & ((ONE << area.pageblock) - ONE):
         return False
-    while order < area.zone[MAX_ORDER]:
+    while order < area.max_order:
         if area.zone[COUNTS + order * TYPES + mt] or suitable_fallback(area, order, mt):
             return True
         if mt == MOVABLE and area.zone[COUNTS + order * TYPES + CMA]:
@@ -115,20 +110,20 @@ def _free_scanner(area, wanted, stride, control, waiting):  # type: ignore[no-un
     """isolate_freepages: collect free pages from above until there are `wanted`."""
     low = _block_end(area, control[MIGRATE_AT])
     at = control[FREE_AT]
-    block = at >> area.zone[PAGEBLOCK] << area.zone[PAGEBLOCK]
+    block = at >> area.pageblock << area.pageblock
     while block >= low:
-        end = min(_block_end(area, block), area.zone[END])
+        end = min(_block_end(area, block), area.end)
         kind = block_type(area, block)
         before = control[WAITING]
-        if kind in (MOVABLE, CMA) and block >= area.zone[START] and not _whole_free(area, block):
+        if kind in (MOVABLE, CMA) and block >= area.start and not _whole_free(area, block):
             at = _isolate_block(area, max(at, block), end, wanted, stride, control, waiting)
             if control[WAITING] >= wanted or at < end:
                 if at >= end:
-                    at = block - (ONE << area.zone[PAGEBLOCK])
+                    at = block - (ONE << area.pageblock)
                 control[FREE_AT] = at
                 return
             stride = ONE if control[WAITING] > before else min(CLUSTER, stride << ONE)
-        block -= ONE << area.zone[PAGEBLOCK]
+        block -= ONE << area.pageblock
         at = block
     control[FREE_AT] = at
 
@@ -159,11 +154,11 @@ def _isolate_block(area, x, end, wanted, stride, control, waiting):  # type: ign
 def _isolate(area, x, order):  # type: ignore[no-untyped-def]
     """__isolate_free_page: only while the zone stays above its min watermark."""
     usable = np.int64(area.zone[FREE_PAGES]) - np.int64(area.zone[NR_HIGHATOMIC])
-    if usable <= np.int64(area.zone[MIN] + (ONE << order)):
+    if usable <= np.int64(area.min_mark + (ONE << order)):
         return False
     remove(area, x)
     area.zone[FREE_PAGES] -= ONE << order
-    if order + ONE >= area.zone[PAGEBLOCK] and block_type(area, x) < PCPTYPES:
+    if order + ONE >= area.pageblock and block_type(area, x) < PCPTYPES:
         set_block_type(area, x, MOVABLE)
     return True
 
@@ -184,7 +179,7 @@ def compact(area, order, mt, only_type, stride, control, sources, waiting, moves
     while control[WAITING]:  # release_freepages
         control[WAITING] -= ONE
         x = waiting[control[WAITING]]
-        control[FREE_AT] = max(control[FREE_AT], x >> area.zone[PAGEBLOCK] << area.zone[PAGEBLOCK])
+        control[FREE_AT] = max(control[FREE_AT], x >> area.pageblock << area.pageblock)
         free_one(area, x, Z, block_type(area, x), False, None)
     return result
 
@@ -216,7 +211,7 @@ def _move_pages(area, found, stride, control, sources, waiting, moves):  # type:
 def take_range(area, start, end, out):  # type: ignore[no-untyped-def]
     """Hand out every free frame of `start`..`end`, as alloc_contig_range does; how many blocks that were."""
     taken = 0
-    x = start & ~((ONE << (area.zone[MAX_ORDER] - ONE)) - ONE)
+    x = start & ~((ONE << (area.max_order - ONE)) - ONE)
     while x < end:
         state = u64(area.state[x])
         order = state & ORDER

@@ -11,19 +11,15 @@ from __future__ import annotations
 import numpy as np
 
 from ..jit import inline, kernel
+from ..unlikely import unlikely
 from .buddy_kernels import (
     CLAIM,
     CMA,
     COUNTS,
-    END,
     FOUR,
     FREE_PAGES,
     FREE_TAG,
-    GROUPING,
-    HAS_CMA,
     HIGHATOMIC,
-    MANAGED,
-    MAX_ORDER,
     MOVABLE,
     MOVE,
     MOVED,
@@ -31,11 +27,8 @@ from .buddy_kernels import (
     NR_HIGHATOMIC,
     ONE,
     ORDER,
-    PAGEBLOCK,
     PCPTYPES,
     RECLAIMABLE,
-    ROWS,
-    START,
     TYPES,
     UNMOVABLE,
     USED_MOVABLE,
@@ -59,15 +52,23 @@ HUNDRED = u64(100)
 @inline
 def rmqueue(area, order, mt, flags, trace):  # type: ignore[no-untyped-def]
     """__rmqueue: a block of 2**order frames, or NONE."""
-    may_use_cma = (flags & ALLOC_CMA) != Z and area.zone[HAS_CMA] != Z
+    may_use_cma = (flags & ALLOC_CMA) != Z and area.has_cma != Z
     x = NONE
-    if may_use_cma and free_cma(area) > area.zone[FREE_PAGES] >> ONE:
-        x = smallest(area, order, CMA, trace)
+    if unlikely(may_use_cma):
+        x = _rmqueue_cma_first(area, order, trace)
     if x == NONE:
         x = smallest(area, order, mt, trace)
-    if x == NONE:
+    if unlikely(x == NONE):
         x = _rmqueue_slow(area, order, mt, flags, may_use_cma, trace)
     return x
+
+
+@kernel
+def _rmqueue_cma_first(area, order, trace):  # type: ignore[no-untyped-def]
+    """A block of the contiguous area while it has more than half of the zone's free pages, else NONE."""
+    if free_cma(area) > area.zone[FREE_PAGES] >> ONE:
+        return smallest(area, order, CMA, trace)
+    return NONE
 
 
 @kernel
@@ -88,7 +89,7 @@ def _rmqueue_slow(area, order, mt, flags, may_use_cma, trace):  # type: ignore[n
 def free_cma(area):  # type: ignore[no-untyped-def]
     """NR_FREE_CMA_PAGES."""
     pages = Z
-    for order in range(area.zone[MAX_ORDER]):
+    for order in range(area.max_order):
         pages += area.zone[COUNTS + u64(order) * TYPES + CMA] << u64(order)
     return pages
 
@@ -108,7 +109,7 @@ def _other(area, order, mt):  # type: ignore[no-untyped-def]
 @inline
 def can_steal(area, order, mt):  # type: ignore[no-untyped-def]
     """can_steal_fallback: whether a free block this large may take its whole pageblock with it."""
-    return order >= area.zone[PAGEBLOCK] >> ONE or mt != MOVABLE or area.zone[GROUPING] == Z
+    return order >= area.pageblock >> ONE or mt != MOVABLE or area.grouping == Z
 
 
 @inline
@@ -121,9 +122,9 @@ def suitable_fallback(area, order, mt):  # type: ignore[no-untyped-def]
 def _fallback(area, order, mt, flags, trace):  # type: ignore[no-untyped-def]
     """__rmqueue_fallback: move a block of another type to the lists of `mt`; whether there was one."""
     least = order
-    if flags & ALLOC_NOFRAGMENT and order < area.zone[PAGEBLOCK]:
-        least = area.zone[PAGEBLOCK]
-    current = area.zone[MAX_ORDER]
+    if flags & ALLOC_NOFRAGMENT and order < area.pageblock:
+        least = area.pageblock
+    current = area.max_order
     while current > least:  # from the largest: it tells most about its pageblock
         current -= ONE
         if _other(area, current, mt) == NONE:
@@ -142,10 +143,10 @@ def _fallback(area, order, mt, flags, trace):  # type: ignore[no-untyped-def]
 def _steal(area, x, order, mt, trace):  # type: ignore[no-untyped-def]
     """steal_suitable_fallback: one block, all free ones of its pageblock, or the pageblock itself."""
     was = block_type(area, x)
-    whole = was != HIGHATOMIC and order < area.zone[PAGEBLOCK] and can_steal(area, order, mt)
-    if was != HIGHATOMIC and order >= area.zone[PAGEBLOCK]:
-        for block in range(ONE << (order - area.zone[PAGEBLOCK])):
-            set_block_type(area, x + (u64(block) << area.zone[PAGEBLOCK]), mt)
+    whole = was != HIGHATOMIC and order < area.pageblock and can_steal(area, order, mt)
+    if was != HIGHATOMIC and order >= area.pageblock:
+        for block in range(ONE << (order - area.pageblock)):
+            set_block_type(area, x + (u64(block) << area.pageblock), mt)
         note(trace, CLAIM, order, x, mt)
     free, movable = Z, Z
     if whole:
@@ -154,17 +155,17 @@ def _steal(area, x, order, mt, trace):  # type: ignore[no-untyped-def]
         _move(area, x, order, mt)
         note(trace, MOVE, order, x, mt)
         return
-    pages = ONE << area.zone[PAGEBLOCK]
+    pages = ONE << area.pageblock
     alike = movable if mt == MOVABLE else pages - free - movable if was == MOVABLE else Z
-    if free + alike >= pages >> ONE or area.zone[GROUPING] == Z:
+    if free + alike >= pages >> ONE or area.grouping == Z:
         set_block_type(area, x, mt)
-        note(trace, CLAIM, area.zone[PAGEBLOCK], x, mt)
+        note(trace, CLAIM, area.pageblock, x, mt)
 
 
 @kernel
 def _touch_all(area, order, mt):  # type: ignore[no-untyped-def]
     """Put a type's fresh blocks on its list, for one that has to stand behind them."""
-    row = area.zone[ROWS] + order * TYPES + mt
+    row = area.rows + order * TYPES + mt
     for each in range(area.fresh.shape[0]):
         while area.fresh[each, 2] == mt and area.fresh[each, 0] < area.fresh[each, 1]:
             x = area.fresh[each, 0]
@@ -177,7 +178,7 @@ def _touch_all(area, order, mt):  # type: ignore[no-untyped-def]
 def _move(area, x, order, mt):  # type: ignore[no-untyped-def]
     """move_to_free_list: to the tail of the other type's list."""
     remove(area, x)
-    if order + ONE == area.zone[MAX_ORDER]:
+    if order + ONE == area.max_order:
         _touch_all(area, order, mt)
     add(area, x, order, mt, True, None)
 
@@ -185,13 +186,13 @@ def _move(area, x, order, mt):  # type: ignore[no-untyped-def]
 @inline
 def move_block(area, x, mt, trace):  # type: ignore[no-untyped-def]
     """move_freepages_block: frames moved to the lists of `mt`, and movable ones in use; a zone's border stops it."""
-    pages = ONE << area.zone[PAGEBLOCK]
+    pages = ONE << area.pageblock
     start = x & ~(pages - ONE)
     end = start + pages
-    if start < area.zone[START]:
+    if start < area.start:
         start = x
     free, movable = Z, Z
-    if end > area.zone[END]:
+    if end > area.end:
         return free, movable
     while start < end:
         state = u64(area.state[start])
@@ -209,12 +210,12 @@ def move_block(area, x, mt, trace):  # type: ignore[no-untyped-def]
 @kernel
 def reserve_highatomic(area, x, trace):  # type: ignore[no-untyped-def]
     """Keep the pageblock of an atomic block of some size for others like it: at most about 1 % of the zone."""
-    pages = ONE << area.zone[PAGEBLOCK]
-    if area.zone[NR_HIGHATOMIC] >= area.zone[MANAGED] // HUNDRED + pages or block_type(area, x) >= PCPTYPES:
+    pages = ONE << area.pageblock
+    if area.zone[NR_HIGHATOMIC] >= area.managed // HUNDRED + pages or block_type(area, x) >= PCPTYPES:
         return False
     area.zone[NR_HIGHATOMIC] += pages
     set_block_type(area, x, HIGHATOMIC)
-    note(trace, CLAIM, area.zone[PAGEBLOCK], x, HIGHATOMIC)
+    note(trace, CLAIM, area.pageblock, x, HIGHATOMIC)
     move_block(area, x, HIGHATOMIC, trace)
     return True
 
@@ -222,17 +223,17 @@ def reserve_highatomic(area, x, trace):  # type: ignore[no-untyped-def]
 @kernel
 def unreserve_highatomic(area, mt, force, trace):  # type: ignore[no-untyped-def]
     """Give one reserved pageblock to `mt`, because a request is about to fail; whether any page moved."""
-    pages = ONE << area.zone[PAGEBLOCK]
+    pages = ONE << area.pageblock
     if not force and area.zone[NR_HIGHATOMIC] <= pages:
         return False
-    for order in range(area.zone[MAX_ORDER]):
+    for order in range(area.max_order):
         x = head(area, u64(order), HIGHATOMIC)
         if x == NONE:
             continue
         if block_type(area, x) == HIGHATOMIC:
             area.zone[NR_HIGHATOMIC] -= min(pages, area.zone[NR_HIGHATOMIC])
         set_block_type(area, x, mt)
-        note(trace, CLAIM, area.zone[PAGEBLOCK], x, mt)
+        note(trace, CLAIM, area.pageblock, x, mt)
         free, _ = move_block(area, x, mt, trace)
         if free != Z:
             return True

@@ -32,9 +32,10 @@ def of_zone(free: FreeArea) -> Area:
     frames = -(-max(zone.end_pfn - free.base, 1) // size) * size
     if frames > MAX_FRAMES:
         raise VmlabError(f"zone {zone.name} spans {human(frames << 12)}: expected at most {human(MAX_FRAMES << 12)}")
-    fixed = {at.MAX_ORDER: shape.max_order, at.PAGEBLOCK: shape.pageblock_order, at.GROUPING: int(shape.grouping)}
-    fixed |= {at.HAS_CMA: int(free.cma.total() > 0), at.THP: int(shape.huge_pages), at.MANAGED: zone.managed_pages}
-    fixed |= {at.BATCH: max(zone.pcp_batch, 1), at.HIGH: zone.pcp_high, at.MIN: zone.watermark.min}
+    fixed = {"max_order": shape.max_order, "pageblock": shape.pageblock_order, "grouping": int(shape.grouping)}
+    fixed |= {"has_cma": int(free.cma.total() > 0), "huge_pages": int(shape.huge_pages)}
+    fixed |= {"batch": max(zone.pcp_batch, 1), "high": zone.pcp_high}
+    fixed |= {"min_mark": zone.watermark.min, "managed": zone.managed_pages}
     blocks = [(first - free.base, order, int(mt)) for first, order, mt in free.handed]
     fresh = [
         (start - free.base, end - free.base, int(mt)) for mt, spans in free.untouched.items() for start, end in spans
@@ -52,7 +53,7 @@ def build(
     end: int,
     blocks: Iterable[Block],
     fresh: Sequence[Block],
-    fixed: dict[u64, int],
+    fixed: dict[str, int],
     cpus: int,
 ) -> Area:
     """An area of `frames` frames, of which `start`..`end` are the zone; `fresh` are (frame, end, migratetype).
@@ -63,16 +64,18 @@ def build(
     area = Area(
         links=np.zeros(2 * (frames + rows), np.uint32),
         state=np.zeros(frames, np.uint8),
-        types=np.zeros(frames >> fixed[at.PAGEBLOCK], np.uint8),
+        types=np.zeros(frames >> fixed["pageblock"], np.uint8),
         fresh=np.array(fresh, np.uint64).reshape(-1, 3),
         zone=np.zeros(int(at.PCP_COUNTS) + 2 * cpus, np.uint64),
+        rows=u64(frames),
+        start=u64(start),
+        end=u64(end),
+        **{name: u64(value) for name, value in fixed.items()},
     )
     area.links[2 * frames :] = np.repeat(np.arange(frames, frames + rows, dtype=np.uint32), 2)
-    for place, value in {**fixed, at.ROWS: frames, at.START: start, at.END: end}.items():
-        area.zone[place] = value
     for block in blocks:
         append(area, *block)
-    top = fixed[at.MAX_ORDER] - 1
+    top = fixed["max_order"] - 1
     for first, last, mt in fresh:
         area.zone[int(at.COUNTS) + top * int(at.TYPES) + mt] += u64((last - first) >> top)
         area.zone[at.FREE_PAGES] += u64(last - first)
@@ -89,7 +92,7 @@ def append(area: Area, first: int, order: int, mt: int) -> None:
 
 def link_last(area: Area, first: int, order: int, mt: int) -> None:
     """The same for a block that is counted already."""
-    head = int(area.zone[at.ROWS]) + order * int(at.TYPES) + mt
+    head = int(area.rows) + order * int(at.TYPES) + mt
     last = int(area.links[2 * head + 1])
     area.links[2 * first : 2 * first + 2] = head, last
     area.links[2 * last] = area.links[2 * head + 1] = first
@@ -98,13 +101,13 @@ def link_last(area: Area, first: int, order: int, mt: int) -> None:
 
 def set_types(area: Area, start: int, end: int, mt: int) -> None:
     """Set the migratetype of the pageblocks of frames `start`..`end`."""
-    shift = int(area.zone[at.PAGEBLOCK])
+    shift = int(area.pageblock)
     area.types[start >> shift : -(-end >> shift)] = mt ^ int(at.MOVABLE)
 
 
 def touch(area: Area, start: int, end: int) -> Area:
     """Put the fresh blocks that have a frame in `start`..`end` on their lists; the area with the fresh ranges left."""
-    top = int(area.zone[at.MAX_ORDER]) - 1
+    top = int(area.max_order) - 1
     rows = []
     for first, last, mt in area.fresh.tolist():
         low, high = max(first, start & -(1 << top)), min(last, -(-end >> top) << top)
@@ -119,7 +122,7 @@ def touch(area: Area, start: int, end: int) -> Area:
 
 def counts(area: Area) -> list[list[int]]:
     """Free blocks of each order, by migratetype."""
-    begin, orders = int(at.COUNTS), int(area.zone[at.MAX_ORDER])
+    begin, orders = int(at.COUNTS), int(area.max_order)
     found: list[list[int]] = area.zone[begin : begin + orders * int(at.TYPES)].reshape(orders, -1).tolist()
     return found
 
@@ -139,7 +142,7 @@ def blocks(free: FreeArea, kinds: Iterable[str]) -> list[tuple[int, int]]:
 
 def block_types(area: Area, frames: range) -> list[int]:
     """How many of these frames are in a pageblock of each migratetype."""
-    blocks = np.arange(frames.start, frames.stop, frames.step) >> int(area.zone[at.PAGEBLOCK])
+    blocks = np.arange(frames.start, frames.stop, frames.step) >> int(area.pageblock)
     found: list[int] = np.bincount(area.types[blocks] ^ int(at.MOVABLE), minlength=len(Migratetype)).tolist()
     return found
 
@@ -155,5 +158,6 @@ def listed(area: Area, row: int) -> list[int]:
 
 def small_area() -> Area:
     """Sixteen frames on the lists of order 4: enough to compile kernels with."""
-    fixed = {at.MAX_ORDER: 5, at.PAGEBLOCK: 4, at.GROUPING: 1, at.BATCH: 1, at.HIGH: 4}
+    fixed = dict.fromkeys(("has_cma", "huge_pages", "min_mark", "managed"), 0)
+    fixed |= {"max_order": 5, "pageblock": 4, "grouping": 1, "batch": 1, "high": 4}
     return build(16, 0, 16, [(0, 4, int(at.MOVABLE))], [], fixed, 1)

@@ -42,7 +42,7 @@ def pages(buddy: Buddy, zone: Zone, cpu: int) -> PerCpuPages:
 
     area, found = free.area, {}
     for pindex in range(14):
-        row = int(area.zone[at.ROWS]) + int(at.PCP_HEADS) + cpu * int(at.PCP_LISTS) + pindex
+        row = int(area.rows) + int(at.PCP_HEADS) + cpu * int(at.PCP_LISTS) + pindex
         if blocks := [x + free.base for x in listed(area, row)]:
             found[_key(pindex, buddy.shape.pageblock_order)] = blocks
     count, factor = area.zone[int(at.PCP_COUNTS) + 2 * cpu :][:2].tolist()

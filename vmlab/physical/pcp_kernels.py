@@ -10,17 +10,15 @@ from __future__ import annotations
 import numpy as np
 
 from ..jit import inline, kernel
+from ..unlikely import unlikely
 from .buddy_kernels import (
-    BATCH,
     DRAIN,
     FOUR,
     FROM_PCP,
-    HIGH,
     MOVABLE,
     NONE,
     ONE,
     ORDER,
-    PAGEBLOCK,
     PCP_COUNTS,
     PCP_HEADS,
     PCP_LISTS,
@@ -28,8 +26,6 @@ from .buddy_kernels import (
     PCPTYPES,
     RECLAIM,
     REFILL,
-    ROWS,
-    THP,
     TO_PCP,
     TWO,
     Z,
@@ -52,7 +48,7 @@ SCALE_MAX = u64(5)  # CONFIG_PCP_BATCH_SCALE_MAX
 @inline
 def allowed(area, order):  # type: ignore[no-untyped-def]
     """pcp_allowed_order."""
-    return order <= COSTLY_ORDER or (area.zone[THP] != Z and order == area.zone[PAGEBLOCK])
+    return order <= COSTLY_ORDER or (area.huge_pages != Z and order == area.pageblock)
 
 
 @inline
@@ -65,7 +61,7 @@ def _pindex(order, mt):  # type: ignore[no-untyped-def]
 
 @inline
 def _head(area, cpu, pindex):  # type: ignore[no-untyped-def]
-    return area.zone[ROWS] + PCP_HEADS + cpu * PCP_LISTS + pindex
+    return area.rows + PCP_HEADS + cpu * PCP_LISTS + pindex
 
 
 @inline
@@ -75,11 +71,13 @@ def pcp_alloc(area, cpu, order, mt, flags, trace):  # type: ignore[no-untyped-de
     area.zone[counts + ONE] >>= ONE
     row = _head(area, cpu, _pindex(order, mt))
     x = u64(area.links[row << ONE])
-    if x == row:
+    if unlikely(x == row):
         if _refill(area, row, counts, order, mt, flags, trace) == Z:
             return NONE
         x = u64(area.links[row << ONE])
-    unlink(area.links, x)
+    after = u64(area.links[x << ONE])  # unlink, for the first of a list
+    area.links[row << ONE] = after
+    area.links[(after << ONE) + ONE] = row
     area.zone[counts] -= ONE << order
     note(trace, FROM_PCP, order, x, mt)
     return x
@@ -88,7 +86,7 @@ def pcp_alloc(area, cpu, order, mt, flags, trace):  # type: ignore[no-untyped-de
 @kernel
 def _refill(area, row, counts, order, mt, flags, trace):  # type: ignore[no-untyped-def]
     """rmqueue_bulk: up to a batch of blocks to the tail of a list; how many came."""
-    batch, came = area.zone[BATCH], Z
+    batch, came = area.batch, Z
     if batch > ONE:
         batch = max(batch >> order, TWO)
     while came < batch:
@@ -101,37 +99,6 @@ def _refill(area, row, counts, order, mt, flags, trace):  # type: ignore[no-unty
     area.zone[counts] += came << order
     note(trace, REFILL, order, came, mt)
     return came
-
-
-@inline
-def pcp_free(area, cpu, x, order, mt, trace):  # type: ignore[no-untyped-def]
-    """free_unref_page_commit: to the head of a CPU's list, and a batch to buddy when there are too many."""
-    counts = PCP_COUNTS + (cpu << ONE)
-    pindex = _pindex(order, mt if mt < PCPTYPES else MOVABLE)
-    link(area.links, _head(area, cpu, pindex), x)
-    area.state[x] = ((PCP_TAG + mt) << FOUR) | order
-    area.zone[counts] += ONE << order
-    note(trace, TO_PCP, order, x, mt)
-    free_high = area.zone[counts + ONE] != Z and ONE <= order <= COSTLY_ORDER
-    high = Z if free_high else area.zone[HIGH]
-    if area.zone[RECLAIM] != Z:
-        high = min(area.zone[BATCH] << TWO, high)
-    if area.zone[counts] >= high:
-        drain(area, cpu, _nr_pcp_free(area, counts, high, free_high), pindex, trace)
-
-
-@inline
-def _nr_pcp_free(area, counts, high, free_high):  # type: ignore[no-untyped-def]
-    """How many pages go back: more each time that nothing was allocated in between."""
-    batch = area.zone[BATCH]
-    if free_high:
-        return area.zone[counts]
-    if high < batch:
-        return ONE
-    most, factor = high - batch, area.zone[counts + ONE]
-    if batch << factor < most and factor < SCALE_MAX:
-        area.zone[counts + ONE] = factor + ONE
-    return max(min(batch << factor, most), batch) if most >= batch else most
 
 
 @kernel
@@ -153,3 +120,42 @@ def drain(area, cpu, pages, pindex, trace):  # type: ignore[no-untyped-def]
             free_one(area, x, order, (state >> FOUR) - PCP_TAG, False, trace)
             x = u64(area.links[(row << ONE) + ONE])
         pindex = Z if pindex == LAST_LIST else pindex + ONE
+
+
+@inline
+def pcp_free(area, cpu, x, order, mt, trace):  # type: ignore[no-untyped-def]
+    """free_unref_page_commit: to the head of a CPU's list, and a batch to buddy when there are too many."""
+    counts = PCP_COUNTS + (cpu << ONE)
+    pindex = _pindex(order, mt if mt < PCPTYPES else MOVABLE)
+    link(area.links, _head(area, cpu, pindex), x)
+    area.state[x] = ((PCP_TAG + mt) << FOUR) | order
+    area.zone[counts] += ONE << order
+    note(trace, TO_PCP, order, x, mt)
+    if unlikely(area.zone[counts] >= area.high or (area.zone[counts + ONE] | area.zone[RECLAIM]) != Z):
+        _give_back(area, cpu, order, pindex, trace)
+
+
+@kernel
+def _give_back(area, cpu, order, pindex, trace):  # type: ignore[no-untyped-def]
+    """Let buddy have what is too much: everything, if pages of some order come back and come back (free_high)."""
+    counts = PCP_COUNTS + (cpu << ONE)
+    free_high = area.zone[counts + ONE] != Z and ONE <= order <= COSTLY_ORDER
+    high = Z if free_high else area.high
+    if area.zone[RECLAIM] != Z:
+        high = min(area.batch << TWO, high)
+    if area.zone[counts] >= high:
+        drain(area, cpu, _nr_pcp_free(area, counts, high, free_high), pindex, trace)
+
+
+@inline
+def _nr_pcp_free(area, counts, high, free_high):  # type: ignore[no-untyped-def]
+    """How many pages go back: more each time that nothing was allocated in between."""
+    batch = area.batch
+    if free_high:
+        return area.zone[counts]
+    if high < batch:
+        return ONE
+    most, factor = high - batch, area.zone[counts + ONE]
+    if batch << factor < most and factor < SCALE_MAX:
+        area.zone[counts + ONE] = factor + ONE
+    return max(min(batch << factor, most), batch) if most >= batch else most

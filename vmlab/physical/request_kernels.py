@@ -8,17 +8,15 @@ from __future__ import annotations
 import numpy as np
 
 from ..jit import inline, kernel, warmer
+from ..unlikely import unlikely
 from .buddy_kernels import (
     FIRST_USED,
     FOUR,
-    GROUPING,
-    HAS_CMA,
     HIGHATOMIC,
     MOVABLE,
     NONE,
     ONE,
     ORDER,
-    UNMOVABLE,
     USED,
     USED_MOVABLE,
     Z,
@@ -50,21 +48,23 @@ def take(area, x, order, mt):  # type: ignore[no-untyped-def]
 @inline
 def alloc_block(area, cpu, order, mt, flags, trace):  # type: ignore[no-untyped-def]
     """rmqueue: from a CPU's list if `cpu` is one and the request may use it, else from the free lists."""
-    if area.zone[GROUPING] == Z:
-        mt = UNMOVABLE
     x = NONE
     if cpu is not None:
-        may = area.zone[HAS_CMA] == Z or mt != MOVABLE or (flags & ALLOC_CMA) != Z
+        may = area.has_cma == Z or mt != MOVABLE or (flags & ALLOC_CMA) != Z
         if may and allowed(area, order):
             x = pcp_alloc(area, cpu, order, mt, flags, trace)
-    if x == NONE:
+        if unlikely(x == NONE):
+            x = _rmqueue_buddy(area, order, mt, flags, trace)
+    elif flags & (ALLOC_HIGHATOMIC | ALLOC_RESERVE):
         x = _rmqueue_buddy(area, order, mt, flags, trace)
+    else:
+        x = rmqueue(area, order, mt, flags, trace)
     if x != NONE:
         take(area, x, order, mt)
     return x
 
 
-@inline
+@kernel
 def _rmqueue_buddy(area, order, mt, flags, trace):  # type: ignore[no-untyped-def]
     """rmqueue_buddy: the highatomic reserve first for those it is for, last for those that cannot wait."""
     x = NONE
@@ -81,10 +81,18 @@ def _rmqueue_buddy(area, order, mt, flags, trace):  # type: ignore[no-untyped-de
 def free_block(area, cpu, x, order, trace):  # type: ignore[no-untyped-def]
     """free_the_page: to a CPU's list if `cpu` is one and the order is right, else to the free lists."""
     mt = block_type(area, x)
-    if cpu is not None and allowed(area, order):
-        pcp_free(area, cpu, x, order, mt, trace)
-    else:
+    if cpu is None:
         free_one(area, x, order, mt, False, trace)
+    elif unlikely(not allowed(area, order)):
+        _free_large(area, x, order, mt, trace)
+    else:
+        pcp_free(area, cpu, x, order, mt, trace)
+
+
+@kernel
+def _free_large(area, x, order, mt, trace):  # type: ignore[no-untyped-def]
+    """free_one, apart: what is seldom needed should not stand in the way of the per-CPU lists' short path."""
+    free_one(area, x, order, mt, False, trace)
 
 
 @kernel
@@ -113,14 +121,15 @@ def run(area, cpu, ops, orders, types, slots, held, out):  # type: ignore[no-unt
         slot = u64(slots[i])
         x = u64(held[slot]) - ONE
         if ops[i] == ALLOC:
-            if x != NONE:
+            if unlikely(x != NONE):
                 out[i] = SLOT_IN_USE
                 refused += 1
                 continue
             order, mt = u64(orders[i]), u64(types[i])
             x = alloc_block(area, cpu, order, mt, ALLOC_CMA if mt == MOVABLE else Z, None)
             held[slot] = x + ONE
-        elif x == NONE:
+            refused += x == NONE
+        elif unlikely(x == NONE):
             out[i] = SLOT_EMPTY
             refused += 1
             continue
@@ -128,7 +137,6 @@ def run(area, cpu, ops, orders, types, slots, held, out):  # type: ignore[no-unt
             held[slot] = Z
             free_block(area, cpu, x, u64(area.state[x]) & ORDER, None)
         out[i] = x  # NONE is -1
-        refused += x == NONE
     return refused
 
 

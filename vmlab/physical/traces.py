@@ -70,6 +70,8 @@ class Served:
 def run(buddy: Buddy, free: FreeArea, requests: Requests, cpu: int | None) -> Served:
     """Run a trace on one zone's lists, through a CPU's lists if `cpu` is one."""
     op, order, kind, slot = requests.arrays(buddy.max_order)
+    if not buddy.shape.grouping:
+        kind = np.zeros_like(kind)  # gfp_migratetype: everything is UNMOVABLE
     held = np.zeros(int(slot.max(initial=0)) + 1, np.uint64)
     out = np.zeros(len(op), np.int64)
     refused = run_kernel(free.area, buddy.cpu(cpu), op, order, kind, slot, held, out)

@@ -74,7 +74,7 @@ def blocks_on_list(buddy: Buddy, zone: Zone, order: int, type: Migratetype, most
     if free.touched:
         from ..physical import buddy_kernels as at
 
-        links, head = free.area.links, int(free.area.zone[at.ROWS]) + order * int(at.TYPES) + type
+        links, head = free.area.links, int(free.area.rows) + order * int(at.TYPES) + type
         row = int(links[2 * head])
         while row != head and len(found) < most:
             found.append(row + free.base)
