@@ -250,7 +250,7 @@ practise(formats_entries.HIDDEN)
 # /proc/PID/pagemap.
 
 # %%
-from vmlab.fields_translation import pagemap_entry
+from vmlab.virtual.linux_entry import pagemap_entry
 
 cases = vm.load_machine("amd64-pc-1g").recorded.data["translation"]["cases"]
 case = next(case for case in cases if case["proc"] == "p0" and "PROT_NONE" in case["what"])

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 import vmlab as vm
-from vmlab import verify
-from vmlab.fields import FIELDS
+from vmlab.judge import verify
+from vmlab.judge.fields import FIELDS
 from vmlab.record import SHIPPED, SUFFIX
 from vmlab.record.answers import Recorded
 from vmlab.record.inputs import machine_from

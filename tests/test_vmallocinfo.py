@@ -6,7 +6,7 @@ import pytest
 
 import vmlab as vm
 from vmlab import procfs
-from vmlab.fields_vmalloc import VMALLOC_FIELDS, lowest_first
+from vmlab.judge.vmalloc import VMALLOC_FIELDS, lowest_first
 
 PAGE = 4096
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 COMMANDS = {
     "lab": ("vmlab.lab", "open JupyterLab on the lessons"),
-    "machines": ("vmlab.verify", "list the recorded machines, or check the model against them (--verify)"),
+    "machines": ("vmlab.judge.verify", "list the recorded machines, or check the model against them (--verify)"),
     "release": ("vmlab.study.release", "build the notebooks from lessons/"),
     "bench": ("vmlab.bench", "time our compiled kernels against the same work in C"),
     "warm": ("vmlab.warm", "compile every kernel once, so that no lesson waits for it"),

@@ -1,4 +1,4 @@
-"""What the real kernel said. Nothing in the model reads this; `vmlab.verify` compares with it."""
+"""What the real kernel said. Nothing in the model reads this; `vmlab.judge` compares with it."""
 
 from __future__ import annotations
 

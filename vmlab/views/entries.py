@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..arch.format import Address, Flag, Leaf, bits
-from ..fields_translation import pagemap_entry
 from ..units import group_hex, human
 from ..virtual.address_space import Walk
+from ..virtual.linux_entry import pagemap_entry
 from . import svg
 from .address_bits import MARGIN, WIDTH, bit_strip
 from .drawing import Drawing, Table

@@ -180,7 +180,7 @@ def _fate(pagemap: tuple[bool, bool, int | None]) -> str:
 
 
 def _old_page(**_: Any) -> str:
-    from ...fields_translation import pagemap_entry
+    from ...virtual.linux_entry import pagemap_entry
 
     return _fate(pagemap_entry(old_walk()))
 

@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ..kernel import Kernel
+from ..machine import Machine
+from ..record import Recorded
+from ..record.tables import tables_path
+from ..virtual.address_space import AddressSpace, Walk
+from ..virtual.linux_entry import pagemap_entry
 from .compared import Compared, Rows
-from .kernel import Kernel
-from .machine import Machine
-from .record import Recorded
-from .record.tables import tables_path
-from .virtual.address_space import AddressSpace, Walk
 
 NO_TABLES = "the page tables (NAME.npz) are not beside the record"
 
@@ -102,19 +103,6 @@ def pagemap(machine: Machine, kernel: Kernel, recorded: Recorded) -> Rows:
         theirs = case["pagemap"]
         mine = pagemap_entry(walk) if case["va"] < kernel.layout.page_offset else (False, False, None)
         yield Compared(what, mine, (bool(theirs["present"]), bool(theirs["swapped"]), theirs.get("pfn")))
-
-
-def pagemap_entry(walk: Walk) -> tuple[bool, bool, int | None]:
-    """(present, swapped, frame number) as fs/proc/task_mmu.c:pte_to_pagemap_entry reads Linux's entry."""
-    fmt, software = walk.format, walk.format.software
-    entry = walk.linux[1] if walk.linux else walk.steps[-1].entry
-    if walk.pa is not None:
-        return True, False, walk.pa >> 12
-    if not entry or software is None or len(walk.steps) < len(fmt.levels):
-        return False, False, None
-    if not software.present.of(entry):
-        return False, True, None
-    return True, False, software.pa.of(entry ^ software.inverted) >> 12
 
 
 TRANSLATION_FIELDS = {

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .units import group_hex
+from ..units import group_hex
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,15 +10,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from . import arch
+from .. import arch
+from ..kernel import Kernel
+from ..machine import Machine
+from ..physical.zones import Zone
+from ..record import Recorded
+from ..units import MiB, align_down
 from .compared import Compared, Rows
-from .fields_translation import TRANSLATION_FIELDS
-from .fields_vmalloc import VMALLOC_FIELDS
-from .kernel import Kernel
-from .machine import Machine
-from .physical.zones import Zone
-from .record import Recorded
-from .units import MiB, align_down
+from .translation import TRANSLATION_FIELDS
+from .vmalloc import VMALLOC_FIELDS
 
 KASLR = "KASLR drew it at random while booting"
 NO_LOG = "the record has no boot log, so the sizes of the later boot allocations are unknown"

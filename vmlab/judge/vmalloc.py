@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from . import arch
+from .. import arch
+from ..kernel import Kernel
+from ..machine import Machine
+from ..record import Recorded
+from ..units import PAGE_SIZE, align_up
 from .compared import Compared, Rows
-from .kernel import Kernel
-from .machine import Machine
-from .record import Recorded
-from .units import PAGE_SIZE, align_up
 
 EARLY = ("iotable_init", "pci_reserve_io", "paging_init")  # vm_area_add_early, vm_area_register_early
 TOP_DOWN = ("pcpu_get_vm_areas",)

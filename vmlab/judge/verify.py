@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..kernel import boot
+from ..machine import Machine
+from ..record import SUFFIX, load_machine, machines
+from ..units import VmlabError, human
 from .compared import Compared
 from .fields import FIELDS
-from .kernel import boot
-from .machine import Machine
-from .record import SUFFIX, load_machine, machines
-from .units import VmlabError, human
 
 MOST_MISMATCHES = 8  # printed for one field; the rest are counted
 
