@@ -151,7 +151,7 @@ def test_the_ways_are_shown_after_a_choice_in_writing(notebook: None) -> None:
     assert "migration" in said.value
 
 
-@pytest.mark.parametrize("content", ["", "{", "[1]", '{"05/where": 5}', '{"05/where": {"given": "nowhere"}}'])
+@pytest.mark.parametrize("content", ["", "{", "[1]", '{"05.where": 5}', '{"05.where": {"given": "nowhere"}}'])
 def test_a_broken_file_is_as_good_as_none(content: str, file: Path) -> None:
     file.parent.mkdir()
     file.write_text(content)
@@ -167,10 +167,10 @@ def test_a_folder_that_cannot_be_written_costs_only_the_memory(tmp_path: Path, m
 
 def test_two_notebooks_at_once_keep_each_others_answers(file: Path) -> None:
     predict(ask.WHERE, "top")
-    other = json.loads(file.read_text()) | {"04/other": {"given": 1}}
+    other = json.loads(file.read_text()) | {"04.other": {"given": 1}}
     file.write_text(json.dumps(other))
     predict(ask.VMALLOC, "down")
-    assert {ask.WHERE.id, ask.VMALLOC.id, "04/other"} == set(json.loads(file.read_text()))
+    assert {ask.WHERE.id, ask.VMALLOC.id, "04.other"} == set(json.loads(file.read_text()))
 
 
 def test_forgetting_removes_the_file_and_the_answers(file: Path) -> None:

@@ -86,7 +86,7 @@ def _scatter_facts(compacted: bool, kept: Migratetype) -> Facts:
 
 
 BUDDY = Question(
-    id="06/buddy",
+    id="06.buddy",
     ask="A block of order {order} begins at frame {pfn:#x}. At which frame does its buddy begin?",
     facts=_buddy_facts,
     answer=lambda merged, **_: merged,
@@ -111,7 +111,7 @@ BUDDY = Question(
     show=hex,
 )
 LIFO = Question(
-    id="06/lifo",
+    id="06.lifo",
     ask="Three single pages are given back in this order: {shown}. Their buddies are in use. Which frame "
     "does the next request for one page get?",
     facts=_lifo_facts,
@@ -126,7 +126,7 @@ LIFO = Question(
     show=hex,
 )
 PCP = Question(
-    id="06/pcp",
+    id="06.pcp",
     ask="A CPU's list is empty; its batch is {batch}, its high {high}. The CPU asks for one page. By how "
     "many pages does the zone's free count fall?",
     facts=_pcp_facts,
@@ -149,7 +149,7 @@ PCP = Question(
     because="a whole batch leaves the free lists; what is on a CPU's list counts as free nowhere.",
 )
 STEAL = Question(
-    id="06/steal",
+    id="06.steal",
     ask="A zone has only free blocks of order 10, all of them MOVABLE; a pageblock has 2^{pageblock_order} "
     "pages. One UNMOVABLE page is asked for. How many pageblocks are UNMOVABLE afterwards?",
     facts=_steal_facts,
@@ -164,7 +164,7 @@ STEAL = Question(
     because="the largest block is taken, and every pageblock in it changes its type.",
 )
 FRAGMENTED = Question(
-    id="06/fragmented",
+    id="06.fragmented",
     ask="NewMem was filled with single pages; every second one was given back, so {free:,} pages are free. "
     "How many blocks of order 9 can be had?",
     facts=lambda rng: _scatter_facts(False, MOVABLE),
@@ -184,7 +184,7 @@ FRAGMENTED = Question(
     because="the buddy of every free page is in use: nothing merges.",
 )
 COMPACTED = Question(
-    id="06/compacted",
+    id="06.compacted",
     ask="Now the zone is compacted: used pages are moved together. All of them are movable. How many blocks "
     "of order 9 can be had?",
     facts=lambda rng: _scatter_facts(True, MOVABLE),
@@ -198,7 +198,7 @@ COMPACTED = Question(
     because="the same pages are free, but side by side: {free:,} / 512.",
 )
 PINNED = Question(
-    id="06/pinned",
+    id="06.pinned",
     ask="Another past: one UNMOVABLE page is in use in every pageblock, all else is free: {free:,} pages. "
     "The zone is compacted. How many blocks of order 9 can be had?",
     facts=lambda rng: _scatter_facts(True, UNMOVABLE),
@@ -222,7 +222,7 @@ def _choice(rng: random.Random) -> Facts:
 
 
 BYTES = Question(
-    id="06/recall/bytes",
+    id="06.recall.bytes",
     ask="How many KiB has a block of order {order}, with pages of 4 KiB?",
     facts=_choice,
     answer=lambda order: 4 << order,
@@ -233,7 +233,7 @@ BYTES = Question(
     because="2^{order} pages of 4 KiB.",
 )
 SPLITS = Question(
-    id="06/recall/splits",
+    id="06.recall.splits",
     ask="The only free block has order {order}. How many splits does a request for one page need?",
     facts=_choice,
     answer=lambda order: order,
@@ -244,7 +244,7 @@ SPLITS = Question(
     because="each split lowers the order by one.",
 )
 ROUNDED = Question(
-    id="06/recall/rounded",
+    id="06.recall.rounded",
     ask="Somebody needs {pages} contiguous pages. How many does a block from alloc_pages() have for them?",
     facts=lambda rng: {"pages": rng.choice((3, 5, 6, 9, 11, 17, 33, 65, 100))},
     answer=lambda pages: 1 << (pages - 1).bit_length(),
@@ -257,7 +257,7 @@ ROUNDED = Question(
 END = (BYTES, SPLITS, ROUNDED)
 
 OWN_WAY = Scenario(
-    id="06/own-way",
+    id="06.own-way",
     ask="You own NewMem's 131,072 frames. How do you manage them, and what do you give up for it?",
     ways=(
         (

@@ -170,7 +170,7 @@ def _pages(facts: Facts) -> int:
 
 
 SPLIT = Question(
-    id="06/split",
+    id="06.split",
     ask="One step is open. The zone is one free block of order {top}, first frame {start:#x}; {pages} pages are asked "
     "for. How many free blocks are there after the split?",
     facts=alloc_facts,
@@ -197,7 +197,7 @@ SPLIT = Question(
 )
 
 MERGE = Question(
-    id="06/merge",
+    id="06.merge",
     ask="On your own. A zone of frames {start:#x} to {end:#x} (that one excluded), all in use but {ranges}. Now page "
     "{pfn:#x} is given back as well. What is the order of the free block that it ends up in?",
     facts=free_facts,

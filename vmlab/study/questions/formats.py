@@ -86,7 +86,7 @@ def _saved(mapped: int, **_: Any) -> int:
 
 
 ONE_ARRAY = Question(
-    id="02/one-array",
+    id="02.one-array",
     ask="A 32-bit process on i386 uses three pages: {where}. An entry takes 4 bytes. How many bytes of tables does "
     "this process need?",
     facts=lambda rng: {"vas": THREE_PAGES, "where": ", ".join(map(group_hex, THREE_PAGES))},
@@ -121,7 +121,7 @@ def _pae_address(rng: random.Random) -> Facts:
 
 
 PAE_INDEX = Question(
-    id="02/pae-index",
+    id="02.pae-index",
     ask="PAE, address {shown}. Which entry of the middle table (pmd) does the CPU read?",
     facts=_pae_address,
     answer=lambda va, shown: page_format("x86-pae").levels[1].index_of(va),
@@ -142,7 +142,7 @@ PAE_INDEX = Question(
 )
 
 SAVED = Question(
-    id="02/saved",
+    id="02.saved",
     ask="The recorded i386 kernel maps {mib} MiB with pages of 4 MiB. How many bytes of tables would it need in "
     "addition if it mapped the same with pages of 4 KiB?",
     facts=lambda rng: _large_pages(),
@@ -186,7 +186,7 @@ def _old_page(**_: Any) -> str:
 
 
 OLD_PAGE = Question(
-    id="02/old-page",
+    id="02.old-page",
     ask="A recorded 32-bit ARM process, and a page of its stack at {shown}. The entry that the hardware reads "
     "for it is {entry:#x}: all bits 0. Where are the bytes of this page?",
     facts=lambda rng: {"shown": group_hex(OLD_VA), "entry": old_walk().steps[-1].entry},

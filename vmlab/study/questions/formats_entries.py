@@ -58,7 +58,7 @@ def _word(write: bool, nx: bool) -> str:
 
 
 WHO_WINS = Question(
-    id="02/who-wins",
+    id="02.who-wins",
     ask="{title}. The entries on the way to a page say, from the root down: {says}. All allow user mode. "
     "What may a program do with the page?",
     facts=_guarded,
@@ -135,7 +135,7 @@ def code_steps(who: str, tries: str, how: str, code: Any, **_: Any) -> Steps:
 
 
 CODE = Question(
-    id="02/error-code",
+    id="02.error-code",
     ask="64-bit x86. {who} {tries} address {shown}, which is {how}. Which error code does the page fault have? "
     "(bit 0: a right was missing, not a page; 1: write; 2: user mode; 4: instruction fetch)",
     facts=_faulting,
@@ -183,7 +183,7 @@ def hidden_steps(entry: int, **_: Any) -> Steps:
 
 
 HIDDEN = Question(
-    id="02/hidden-frame",
+    id="02.hidden-frame",
     ask="64-bit x86. After mprotect(PROT_NONE) the entry of a page is {shown}: bit 0 is clear, bit 8 is set. "
     "Which frame still belongs to the page? (While bit 0 is clear, Linux keeps bits 51..12 inverted.)",
     facts=_hidden,

@@ -25,7 +25,7 @@ def _reads(va: int, **_: Any) -> str:
 
 
 HOLE = Question(
-    id="02/hole",
+    id="02.hole",
     ask="64-bit x86 with four levels. A program reads address {shown}. What does the CPU do?",
     facts=_hole,
     choices=lambda va, shown, folded: {
@@ -54,7 +54,7 @@ def _granule(rng: random.Random) -> Facts:
 
 
 GRANULE = Question(
-    id="02/granule",
+    id="02.granule",
     ask="AArch64 with pages of {size}. A table fills one page, an entry takes 8 bytes. How many bytes of addresses "
     "does one table of the lowest level cover?",
     facts=_granule,
@@ -72,7 +72,7 @@ GRANULE = Question(
 )
 
 PAGE_SIZE_CHOICE = Scenario(
-    id="02/page-size",
+    id="02.page-size",
     ask="An AArch64 server runs one database with 200 GiB of shared memory, and beside it 2,000 small processes of "
     "3 MiB each, in which 60 separate stretches are mapped. You build its kernel. Which page size would you take, "
     "and what do you give up?",

@@ -9,7 +9,7 @@ from ...units import PAGE_SHIFT, group_hex, human
 from ..question import Facts, Misconception, Question, always
 
 WHERE_TABLES = Question(
-    id="02/recall/where-tables",
+    id="02.recall.where-tables",
     ask="Where does the CPU keep the frame of every page of a process?",
     facts=lambda rng: {},
     choices=lambda: {
@@ -26,7 +26,7 @@ WHERE_TABLES = Question(
 )
 
 SAME = Question(
-    id="02/recall/same",
+    id="02.recall.same",
     ask="Two processes use the same virtual address. Do they reach the same frame?",
     facts=lambda rng: {},
     choices=lambda: {
@@ -48,7 +48,7 @@ def _byte(rng: random.Random) -> Facts:
 
 
 OFFSET = Question(
-    id="02/recall/offset",
+    id="02.recall.offset",
     ask="Virtual {va:#x} lies in a page of 4 KiB, and its page is in frame {frame:#x}. Which physical address is it?",
     facts=_byte,
     answer=lambda frame, va: frame << PAGE_SHIFT | va & 4095,
@@ -73,7 +73,7 @@ def _index(rng: random.Random) -> Facts:
 
 
 INDEX = Question(
-    id="02/recall/index",
+    id="02.recall.index",
     ask="{title}, address {shown}. Which entry of its pmd table does the walk read?",
     facts=_index,
     answer=lambda name, va, **_: page_format(name).levels[-2].index_of(va),
@@ -86,7 +86,7 @@ INDEX = Question(
 )
 
 PRESENT = Question(
-    id="02/recall/present",
+    id="02.recall.present",
     ask="The hardware finds an entry whose present bit is 0. What do you know about the page?",
     facts=lambda rng: {},
     choices=lambda: {
@@ -103,7 +103,7 @@ PRESENT = Question(
 )
 
 COVERS = Question(
-    id="02/recall/covers",
+    id="02.recall.covers",
     ask="{title}: how many bytes does one entry of the {level} map, if it maps a page itself?",
     facts=lambda rng: _leaf(rng),
     answer=lambda name, depth, **_: page_format(name).levels[depth].size,

@@ -117,7 +117,7 @@ HINTS = (
 )
 
 FRAME_STEP = Question(
-    id="02/frame-step",
+    id="02.frame-step",
     ask="One step is open. {title}, address {shown}. {rule} At which physical address is the byte?",
     facts=lambda rng: _large(rng, ("x86-64-4",)),
     answer=lambda walk, **_: walk.pa,
@@ -130,7 +130,7 @@ FRAME_STEP = Question(
 )
 
 TRANSLATE = Question(
-    id="02/translate",
+    id="02.translate",
     ask="On your own. {title}, address {shown}. Read so far: {read}. {rule} At which physical address is the byte?",
     facts=lambda rng: _large(rng, OTHERS),
     answer=lambda walk, **_: walk.pa,
@@ -183,7 +183,7 @@ def table_steps(name: str, title: str, vas: tuple[int, ...], **_: Any) -> Steps:
 
 
 TABLES = Question(
-    id="02/tables",
+    id="02.tables",
     ask="{title}. A process uses four pages of 4 KiB: {where}. How many tables does it need, the root included?",
     facts=_pages,
     answer=_built,

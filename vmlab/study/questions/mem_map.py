@@ -61,7 +61,7 @@ PLACES = {
 }
 
 MORE_FREE = Question(
-    id="05/more-free-than-there-is",
+    id="05.more-free-than-there-is",
     ask="The zone NewMem has {zone_pages:,} pages, and {free_pages:,} of them are reported free. Subtract before "
     "you choose. What follows about mem_map?",
     facts=_fixed({"zone_pages": ASKERS_PAGES, "free_pages": ASKERS_FREE}),
@@ -88,7 +88,7 @@ MORE_FREE = Question(
 )
 
 WHERE = Question(
-    id="05/where",
+    id="05.where",
     ask="An ARM board: 1 GiB of RAM, lowmem is its first 768 MiB, HighMem the rest. Where does Linux 6.1 put mem_map?",
     facts=lambda rng: {"kernel": boot(Machine(arch="arm", ram=(Region(0x4000_0000, GiB),)))},
     choices=lambda kernel: PLACES,
@@ -119,7 +119,7 @@ WHERE = Question(
 )
 
 NEWMEM = Question(
-    id="05/newmem",
+    id="05.newmem",
     ask="A 2 GiB board like the asker's. NewMem, 512 MiB, is cut from the bottom of HighMem. How many of its "
     "{pages:,} frames hold mem_map?",
     facts=lambda rng: {"kernel": (kernel := boot(asker())), "pages": kernel.zones["NewMem"].present_pages},
@@ -145,7 +145,7 @@ NEWMEM = Question(
 )
 
 MOVABLE = Question(
-    id="05/movable",
+    id="05.movable",
     ask="A board with 512 MiB: all of it is lowmem. movablecore=128M makes ZONE_MOVABLE of the last 128 MiB, which the "
     "page allocator gives only to data that can be moved. mem_map has {total:,} frames. How many lie in ZONE_MOVABLE?",
     facts=lambda rng: _movable_facts(),
@@ -167,7 +167,7 @@ MOVABLE = Question(
 )
 
 VMALLOC = Question(
-    id="05/vmalloc",
+    id="05.vmalloc",
     ask="On the 2 GiB board, vmalloc= is raised from {before} to {after} MiB. What happens to mem_map?",
     facts=_fixed({"before": 240, "after": 496}),
     choices=lambda before, after: {

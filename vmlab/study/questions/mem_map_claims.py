@@ -14,7 +14,7 @@ from .mem_map import asker
 FOLKLORE_VA = 0xC100_0000
 
 FOLKLORE = Question(
-    id="05/folklore",
+    id="05.folklore",
     ask="The posted answer says: mem_map is stored at the first mappable address, behind the kernel image and the "
     "16 MiB of ZONE_DMA: at virtual 0xC100_0000. Judge it: where does the array lie there?",
     facts=lambda rng: {"at": tuple(kernel.mem_map.va for kernel in old_kernels().values())},
@@ -53,7 +53,7 @@ def old_kernels() -> dict[str, Kernel]:
 
 
 LIST = Question(
-    id="05/list",
+    id="05.list",
     ask="NewMem is left out of every zonelist, so the kernel never allocates from it. Now a list of your own takes "
     "all its {pages:,} frames, without asking the page allocator, and hands out {handed}. How many frames have "
     "two owners?",
@@ -76,7 +76,7 @@ LIST = Question(
 
 
 OWN_512M = Scenario(
-    id="05/own-512m",
+    id="05.own-512m",
     ask="A device of yours needs 512 MiB for its buffers, an hour a day. Which way would you take, and what do you "
     "give up for it?",
     ways=(

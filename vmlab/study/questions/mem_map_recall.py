@@ -33,7 +33,7 @@ def _most_zones(bits: int) -> int:
 
 
 ZONE_IS = Question(
-    id="05/recall/zone",
+    id="05.recall.zone",
     ask="What is a zone a range of?",
     facts=lambda rng: {},
     choices=lambda: {
@@ -50,7 +50,7 @@ ZONE_IS = Question(
 )
 
 FRAME_OF = Question(
-    id="05/recall/frame",
+    id="05.recall.frame",
     ask="RAM starts at {ram_start:#x}. Which frame holds the byte at physical {pa:#x}?",
     facts=_address,
     answer=lambda ram_start, pa: pa >> PAGE_SHIFT,
@@ -76,7 +76,7 @@ FRAME_OF = Question(
 )
 
 KEPT = Question(
-    id="05/recall/kept",
+    id="05.recall.kept",
     ask="A zone spans {spanned:,} frames; {present:,} are present and {managed:,} managed. How many frames of "
     "RAM in it did boot keep for itself?",
     facts=_counts,
@@ -97,7 +97,7 @@ KEPT = Question(
 )
 
 WHY_LOW = Question(
-    id="05/recall/why-low",
+    id="05.recall.why-low",
     ask="What keeps mem_map out of HighMem on a FLATMEM kernel?",
     facts=lambda rng: {},
     choices=lambda: {
@@ -116,7 +116,7 @@ WHY_LOW = Question(
 )
 
 COST = Question(
-    id="05/recall/cost",
+    id="05.recall.cost",
     ask="{gib} GiB of RAM, and a struct page of {size} bytes. How many frames does mem_map take?",
     facts=lambda rng: {"gib": rng.randrange(1, 9), "size": rng.choice((36, 40, 44))},
     answer=lambda gib, size: gib * GiB // 4096 * size // 4096,
@@ -141,7 +141,7 @@ COST = Question(
 )
 
 ZONES = Question(
-    id="05/recall/zones",
+    id="05.recall.zones",
     ask="How many zones can a 32-bit kernel be built with at most?",
     facts=lambda rng: {"bits": 32},
     answer=lambda bits: _most_zones(bits),

@@ -109,7 +109,7 @@ def _image_end(kernel: Kernel) -> int:
 ROUNDED = "{ram_start:#x} to {ram_end:#x}, in blocks of {block:,} pages"
 
 SIZE = Question(
-    id="05/size",
+    id="05.size",
     ask="One step is open. RAM is "
     + ROUNDED
     + "; sizeof(struct page) is {struct_page_bytes}. How many bytes is mem_map?",
@@ -146,7 +146,7 @@ SIZE = Question(
 )
 
 FIRST_FRAME = Question(
-    id="05/first-frame",
+    id="05.first-frame",
     ask="On your own. RAM is "
     + ROUNDED
     + "; lowmem ends at {lowmem_end:#x}; {taken:,} bytes just below that end were taken "

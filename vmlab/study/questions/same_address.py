@@ -36,7 +36,7 @@ def _at(va: int) -> Callable[[], Facts]:
 
 
 WHERE = Question(
-    id="01/where",
+    id="01.where",
     ask="A PC was recorded while three copies of one program ran: p0, p1 and p2. Each wrote its own number to page "
     "0xf11. In p0 the byte at {va:#x} was found at physical {first:#x}. Where is the byte at {va:#x} in p1?",
     facts=fixed(_at(ASKED)),
@@ -63,7 +63,7 @@ WHERE = Question(
 )
 
 REGISTERS = Question(
-    id="01/registers",
+    id="01.registers",
     ask="When the kernel switched from p0 to p1, every address below {kernel:#x} got another meaning. p1 had {pages:,} "
     "pages mapped there. How many of the MMU's registers did the kernel write for that on this i386 PC?",
     facts=fixed(lambda: {"kernel": 0xC000_0000, "pages": mapped_pages("p1"), "written": written_by_a_switch()}),
@@ -86,7 +86,7 @@ REGISTERS = Question(
 )
 
 MAP_SHARED = Question(
-    id="01/map-shared",
+    id="01.map-shared",
     ask="Now page {va:#x}, which the parent of p0 and p1 had mapped with MAP_SHARED before it forked them. In p0 it is "
     "at physical {first:#x}. Where is it in p1?",
     facts=fixed(_at(SHARED)),
@@ -115,7 +115,7 @@ MAP_SHARED = Question(
 )
 
 COPIES = Question(
-    id="01/copies",
+    id="01.copies",
     ask="Page {va:#x} is private. init wrote it, then forked p0, p1 and p2. Since then p1 has written to it once more, "
     "the others have only read. In how many different frames is this page of the four processes?",
     facts=fixed(lambda: {"va": WRITTEN, "frames": tuple(pa(name, WRITTEN) for name in FAMILY)}),

@@ -7,7 +7,7 @@ from ..question import Facts, Misconception, Question, always
 from .same_address_facts import ISOLATED, KERNEL_VA, fixed, kernel_entries, machine, pa, space
 
 KERNEL = Question(
-    id="01/kernel-half",
+    id="01.kernel-half",
     ask="The kernel's addresses, from 0xc000_0000 up, are entries {first} to 1023 of each top table. {used} of these "
     "256 entries are in use. How many of them are different in p0 and p1?",
     facts=fixed(lambda: _halves()),
@@ -28,7 +28,7 @@ KERNEL = Question(
 )
 
 KERNEL_PA = Question(
-    id="01/one-to-one",
+    id="01.one-to-one",
     ask="People say the kernel's memory is mapped 1:1. Virtual {va:#x} is the beginning of the running kernel's code. "
     "At which physical address is it, in p0 and in p1? Its direct map begins at {page_offset:#x}.",
     facts=fixed(lambda: {"va": KERNEL_VA, "page_offset": 0xC000_0000, "second": pa("p1", KERNEL_VA)}),
@@ -50,7 +50,7 @@ KERNEL_PA = Question(
 )
 
 ISOLATION = Question(
-    id="01/isolation",
+    id="01.isolation",
     ask="Another PC runs with page-table isolation (PTI). While p0's own code ran, CR3 held {held:#x}; the kernel's "
     "own note of p0's top table, mm->pgd, is {root:#x}. In mm->pgd {used} entries of the kernel's half are in use. How "
     "many are in the table that CR3 named?",

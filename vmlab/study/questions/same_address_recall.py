@@ -15,7 +15,7 @@ def _address(rng: random.Random) -> Facts:
 
 
 PAGE = Question(
-    id="01/recall/page",
+    id="01.recall.page",
     ask="Pages have 4096 bytes. What is the number of the page that holds address {va:#x}?",
     facts=_address,
     answer=lambda va: va >> PAGE_SHIFT,
@@ -30,7 +30,7 @@ PAGE = Question(
 )
 
 OFFSET = Question(
-    id="01/recall/offset",
+    id="01.recall.offset",
     ask="And at which offset in its page is address {va:#x}?",
     facts=_address,
     answer=lambda va: va % PAGE_SIZE,
@@ -43,7 +43,7 @@ OFFSET = Question(
 )
 
 FITS = Question(
-    id="01/recall/fits",
+    id="01.recall.fits",
     ask="How many entries of {size} bytes fit in one page of {kib} KiB?",
     facts=lambda rng: {"size": rng.choice((4, 8)), "kib": rng.choice((4, 16, 64))},
     answer=lambda size, kib: kib * KiB // size,
@@ -55,7 +55,7 @@ FITS = Question(
 )
 
 DECIDES = Question(
-    id="01/recall/decides",
+    id="01.recall.decides",
     ask="Two processes use one virtual address. What decides whether they reach the same byte?",
     facts=lambda rng: {},
     choices=lambda: {
@@ -72,7 +72,7 @@ DECIDES = Question(
 )
 
 READS = Question(
-    id="01/recall/reads",
+    id="01.recall.reads",
     ask="{title}, pages of 4 KiB. How many entries does the CPU read to translate one address, if no cache helps?",
     facts=lambda rng: _format(rng),
     answer=lambda title, levels, bits: levels,
@@ -90,7 +90,7 @@ READS = Question(
 )
 
 THIRD = Question(
-    id="01/recall/third",
+    id="01.recall.third",
     ask="A process with {threads} threads runs alone on a CPU, its threads in turn, {rounds} rounds long. How often is "
     "the base register written after the first thread has begun?",
     facts=lambda rng: {"threads": rng.randrange(2, 9), "rounds": rng.randrange(10, 100)},

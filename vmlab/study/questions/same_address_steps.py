@@ -116,7 +116,7 @@ def _without_flags(walk: Walk) -> int:
 
 
 INDEX = Question(
-    id="01/index",
+    id="01.index",
     ask="One step is open. A two-level i386 table; the address is {va:#x}. Which entry of the last table, the pte "
     "level, does the CPU read?",
     facts=indexed,
@@ -145,7 +145,7 @@ INDEX = Question(
 )
 
 ALONE = Question(
-    id="01/alone",
+    id="01.alone",
     ask="On your own. {process} runs, so CR3 = {root:#x}. A two-level i386 table, 4 bytes an entry, flags in the "
     "lowest 12 bits. RAM holds, among much else: {words}. At which physical address is virtual {va:#x}?",
     facts=drawn,

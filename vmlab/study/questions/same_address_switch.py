@@ -41,7 +41,7 @@ def _orders(rng: random.Random) -> Facts:
 
 
 WRITES = Question(
-    id="01/writes",
+    id="01.writes",
     ask="a1 and a2 are threads of process a, b1 and b2 of process b; kthread is a kernel thread. One CPU, which had "
     "run nobody before, runs {words}. How often is CR3 written?",
     facts=_orders,
@@ -75,7 +75,7 @@ WRITES = Question(
 )
 
 THREADS = Question(
-    id="01/threads",
+    id="01.threads",
     ask="{first} runs, then {second}, another thread of the same process. What happens to CR3?",
     facts=lambda rng: {"first": "a1", "second": "a2"},
     choices=lambda first, second: {
@@ -92,7 +92,7 @@ THREADS = Question(
 )
 
 CLAIM = Question(
-    id="01/claim",
+    id="01.claim",
     ask="Somebody printed the physical address of page {va:#x} in p0 and p1, got {first:#x} both times and wrote: "
     '"So processes are not isolated: p1 can overwrite p0\'s data." The page was written before fork() and only read '
     "since; its entry in p1 says writable: {writable}. Judge it: what happens when p1 writes there?",
@@ -118,7 +118,7 @@ CLAIM = Question(
 )
 
 POINTERS = Scenario(
-    id="01/pointers",
+    id="01.pointers",
     ask="Four worker processes need the same index of 256 MiB, full of pointers. It is built once and then read; once "
     "an hour a few entries change. How do you let all of them use it, and what do you give up for it?",
     ways=(

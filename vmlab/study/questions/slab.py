@@ -40,7 +40,7 @@ def home(name: str = BOARD) -> tuple[str, str, int]:
 
 
 HOME = Question(
-    id="07/home",
+    id="07.home",
     ask="A process is born on a 32-bit kernel, on a board with 1 GiB of RAM. Where is its task_struct?",
     facts=fixed({}),
     choices=lambda: {
@@ -82,7 +82,7 @@ def _mib() -> dict[str, int]:
 
 
 CAP = Question(
-    id="07/cap",
+    id="07.cap",
     ask="This board has {ram} MiB of RAM, {high} MiB of it HighMem, and {vmalloc} MiB of addresses for vmalloc. How "
     "many MiB lie in the direct map, and so can hold slab objects, all of them addressable at the same time?",
     facts=lambda rng: {key: _mib()[key] for key in ("ram", "high", "vmalloc")},
@@ -107,7 +107,7 @@ CAP = Question(
 )
 
 KMALLOC = Question(
-    id="07/kmalloc",
+    id="07.kmalloc",
     ask="A driver on a PC asks kmalloc for {asked} bytes. How large is the object that it gets?",
     facts=fixed({"asked": 129}),
     answer=lambda asked: served(asked, 8),
@@ -134,7 +134,7 @@ def _large(asked: int) -> int:
 
 
 LARGE = Question(
-    id="07/large",
+    id="07.large",
     ask="kmalloc({asked:,}): how many bytes of memory does that take?",
     facts=fixed({"asked": 20_000}),
     answer=lambda asked: _large(asked),
@@ -161,7 +161,7 @@ def task_cache(name: str = BOARD) -> tuple[int, int, int]:
 
 
 TASKS = Question(
-    id="07/tasks",
+    id="07.tasks",
     ask="On this board a task_struct has {size:,} bytes, and a slab of its cache has {pages} pages. How many "
     "task_structs are in one slab?",
     facts=lambda rng: dict(zip(("size", "pages"), task_cache()[::2], strict=True)),
@@ -184,7 +184,7 @@ TASKS = Question(
 )
 
 FRAMES = Question(
-    id="07/frames",
+    id="07.frames",
     ask="A board runs {tasks:,} tasks. {objects} task_structs fit in a slab of {pages} pages. How many frames do "
     "the task_structs take at least?",
     facts=lambda rng: {"tasks": rng.randrange(100, 30_000), "objects": task_cache()[1], "pages": task_cache()[2]},

@@ -18,7 +18,7 @@ def objects(cache: KmemCache, count: int) -> list[int]:
 
 
 POINTER = Question(
-    id="07/pointer",
+    id="07.pointer",
     ask="A free object of kmalloc-{size} is on the free list of its slab, which leads through the objects "
     "themselves. At which byte of the object does the pointer to the next one begin (Linux 6.1)?",
     facts=fixed({"size": 256}),
@@ -50,7 +50,7 @@ def reused() -> str:
 
 
 LAST = Question(
-    id="07/last",
+    id="07.last",
     ask="Owners A, B and C each got an object of one cache, in that order, on one CPU. B frees its object, then A. D "
     "allocates. What does D get?",
     facts=fixed({}),
@@ -87,7 +87,7 @@ def unchecked_double_free() -> str:
 
 
 TWICE = Question(
-    id="07/twice",
+    id="07.twice",
     ask="A driver frees one object twice, and two others allocate from the same cache afterwards. If nothing "
     "checked, what would the free list lead to?",
     facts=fixed({}),
@@ -137,7 +137,7 @@ def next_slab() -> str:
 
 
 NEXT_SLAB = Question(
-    id="07/next-slab",
+    id="07.next-slab",
     ask="All objects of three slabs are in use. Then one object of the first slab and one of the second are freed. The "
     "CPU has no free object in its own slab. From where does the next object come?",
     facts=fixed({}),

@@ -14,7 +14,7 @@ from .tlb_steps import apart
 
 BLOCK = apart(
     Question(
-        id="07/recall/block",
+        id="07.recall.block",
         ask="The page allocator is asked for {pages} contiguous pages. How many does it take from its lists?",
         facts=lambda rng: {"pages": rng.choice([n for n in range(3, 300) if n & (n - 1)])},
         answer=lambda pages: 1 << get_order(pages * PAGE_SIZE),
@@ -37,7 +37,7 @@ def _lowmem(rng: random.Random) -> Facts:
 
 HIGH = apart(
     Question(
-        id="07/recall/high",
+        id="07.recall.high",
         ask="A 32-bit board has {ram} MiB of RAM; its direct map reaches {low} MiB. How many pages has HighMem?",
         facts=_lowmem,
         answer=lambda ram, low: (ram - low) << 20 >> PAGE_SHIFT,
@@ -53,7 +53,7 @@ HIGH = apart(
 )
 
 LINEAR = Question(
-    id="07/recall/linear",
+    id="07.recall.linear",
     ask="The direct map begins at virtual {offset:#x} and maps physical {start:#x} there. What is the virtual address "
     "of physical {pa:#x}?",
     facts=lambda rng: {"offset": 0xC000_0000, "start": 0x4000_0000, "pa": 0x4000_0000 + rng.randrange(GiB // 2)},
@@ -69,7 +69,7 @@ LINEAR = Question(
 
 DOUBLE = apart(
     Question(
-        id="07/recall/double",
+        id="07.recall.double",
         ask="Objects of {size} bytes, 4 CPUs: their slabs have {objects} objects. How many pages has a slab?",
         facts=lambda rng: {"size": (size := rng.choice((512, 1024, 2048))), "objects": _in_slab(size)},
         answer=lambda size, objects: 1 << calculate_order(size, 4),
@@ -88,7 +88,7 @@ def _in_slab(size: int) -> int:
 
 REQUEST = apart(
     Question(
-        id="07/recall/request",
+        id="07.recall.request",
         ask="kmalloc({asked}) on a PC: how large is the object?",
         facts=lambda rng: {"asked": rng.randrange(9, 190)},
         answer=lambda asked: served(asked, 8),
@@ -108,7 +108,7 @@ def _smaller(asked: int) -> int:
 
 
 WHO = Question(
-    id="07/recall/who",
+    id="07.recall.who",
     ask="Which of these gets HighMem frames on a 32-bit kernel?",
     facts=fixed({}),
     choices=lambda: {

@@ -76,7 +76,7 @@ def steps(size: int, align: int, cpus: int) -> Steps:
 
 OBJECTS = apart(
     Question(
-        id="07/objects",
+        id="07.objects",
         ask="One step is open. Objects of {size:,} bytes, aligned to {align}, on a 32-bit kernel with {cpus} CPUs. "
         "How many fit in a slab?",
         facts=_object,
@@ -107,7 +107,7 @@ OBJECTS = apart(
 
 LEFT_OVER = apart(
     Question(
-        id="07/left-over",
+        id="07.left-over",
         ask="On your own. Objects of {size:,} bytes, aligned to {align}; their slabs have order "
         "{order}. How many bytes at the end of a slab belong to no object?",
         facts=lambda rng: {**(drawn := _object(rng)), "order": _order(**drawn)},
@@ -171,7 +171,7 @@ def kmalloc_steps(bytes_: int, where: str, minalign: int) -> Steps:
 
 WASTE = apart(
     Question(
-        id="07/waste",
+        id="07.waste",
         ask="kmalloc({bytes_}) on {where}. How many bytes are wasted?",
         facts=_request,
         answer=lambda bytes_, where, minalign: served(bytes_, minalign) - bytes_,
@@ -236,7 +236,7 @@ def place_steps(start: int, first: int, second: int) -> Steps:
 
 NEXT = apart(
     Question(
-        id="07/next",
+        id="07.next",
         ask="vmalloc space begins at {start:#x} and is empty. vmalloc({first:,}), then vmalloc({second:,}). At which "
         "address does a third area begin?",
         facts=_areas,

@@ -40,7 +40,7 @@ def zone_word() -> str:
 
 
 ZONE = Question(
-    id="07/zone",
+    id="07.zone",
     ask="vmalloc(64 KiB) returns a kernel address. The board has free frames in lowmem and in HighMem. In which zone "
     "are the 16 frames?",
     facts=fixed({}),
@@ -73,7 +73,7 @@ def _second(size: int) -> int:
 
 
 GUARD = Question(
-    id="07/guard",
+    id="07.guard",
     ask="Two calls on a fresh kernel: a = vmalloc({size:,}), b = vmalloc(100). How many bytes is b above a?",
     facts=fixed({"size": 64 * KiB}),
     answer=lambda size: _second(size),
@@ -103,7 +103,7 @@ def after_free() -> str:
 
 
 LAZY = Question(
-    id="07/lazy",
+    id="07.lazy",
     ask="a and b are areas of 16 KiB. vfree(a), then vmalloc(16 KiB) again. Which addresses does it get?",
     facts=fixed({}),
     choices=lambda: {
@@ -144,7 +144,7 @@ def _space() -> tuple[int, int]:
 
 
 FULL = Question(
-    id="07/full",
+    id="07.full",
     ask="{ram} MiB of RAM, {space} MiB of addresses for vmalloc, all free. A driver calls vmalloc({piece} MiB) over "
     "and over. How many calls succeed?",
     facts=lambda rng: {"space": _space()[0], "ram": _space()[1], "piece": PIECE // MiB},
@@ -177,7 +177,7 @@ def refused() -> str:
 
 
 DMA = Question(
-    id="07/dma",
+    id="07.dma",
     ask="A driver has buf = vmalloc(64 KiB) and tells its device to write 64 KiB from virt_to_phys(buf) on. What is "
     "wrong?",
     facts=fixed({}),
@@ -202,7 +202,7 @@ DMA = Question(
 
 
 BUFFER = Scenario(
-    id="07/buffer",
+    id="07.buffer",
     ask="Your driver needs 300 records of 2,100 bytes that come and go, and one table of 12 MiB that stays. It "
     "must run on 32-bit boards too. What do you allocate with what, and what do you give up?",
     ways=(

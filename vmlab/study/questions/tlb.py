@@ -50,7 +50,7 @@ def walks(name: str, entries: int, ways: int = WAYS, policy: str = "lru", page_b
 
 
 MATRIX = Question(
-    id="03/matrix",
+    id="03.matrix",
     ask="Both programs add up the same {elements:,} numbers from the same pages. On a Cortex-A8, whose TLB has 32 "
     "entries for data, the one that goes by rows walks the page table {rows:,} times. How often does the one that "
     "goes by columns?",
@@ -81,7 +81,7 @@ MATRIX = Question(
 )
 
 WALK = Question(
-    id="03/walk",
+    id="03.walk",
     ask="A program in a virtual machine reads one byte. Guest and host have page tables of {levels} levels each, and "
     "nothing is remembered from before. How many memory references are made before the byte itself is read?",
     facts=lambda rng: {"levels": 4},
@@ -121,7 +121,7 @@ def reach_steps(entries: int, **_: Any) -> Steps:
 
 
 REACH = Question(
-    id="03/reach",
+    id="03.reach",
     ask="A TLB of {entries} entries is full with pages of 4 KiB. How many bytes can a program read without "
     "a single walk?",
     facts=_a_tlb,
@@ -148,7 +148,7 @@ REACH = Question(
 
 
 BIGGER = Question(
-    id="03/bigger",
+    id="03.bigger",
     ask="The column program again, loads and stores only. With 64 entries it walks {before:,} times. A TLB four times "
     "as large, 256 entries, LRU: how often now?",
     facts=lambda rng: {"before": walks("matrix-columns", 64), "after": walks("matrix-columns", 256)},
@@ -175,7 +175,7 @@ BIGGER = Question(
 )
 
 POLICY = Question(
-    id="03/policy",
+    id="03.policy",
     ask="The same program and 256 entries: which policy walks least?",
     facts=lambda rng: {"walked": {name: walks("matrix-columns", 256, policy=name) for name in POLICY_NAMES}},
     choices=lambda walked: {
@@ -204,7 +204,7 @@ POLICY = Question(
 )
 
 HUGE = Question(
-    id="03/huge",
+    id="03.huge",
     ask="The column program in pages of 2 MiB, with 32 entries for them (4 ways: Skylake's L1). In pages of 4 KiB "
     "{small:,} walks were needed with as many entries. And now?",
     facts=lambda rng: {
@@ -246,7 +246,7 @@ def _circle(lines: int, distance: int) -> list[int]:
 
 
 STRIDES = Question(
-    id="03/strides",
+    id="03.strides",
     ask="{lines:,} cache lines, read in a random circle. One a page instead of packed: the data caches have as many "
     "lines to keep. On the TLB of a Skylake, how many walks do three rounds make, packed and spread?",
     facts=_measured,

@@ -37,7 +37,7 @@ def _calls(rng: random.Random) -> Facts:
 
 PTI = apart(
     Question(
-        id="03/pti",
+        id="03.pti",
         ask="Page-table isolation gives user mode a table of its own, and the kernel's entries are no longer global. A "
         "CPU without PCIDs: a program uses {user} pages, makes {calls} system calls, and uses them again after each. "
         "The kernel uses {kernel} pages in each call. Nobody else runs. How many walks?",
@@ -84,7 +84,7 @@ def _unmapped(rng: random.Random) -> Facts:
 
 RANGE = apart(
     Question(
-        id="03/range",
+        id="03.range",
         ask="x86, Linux 6.1. The TLB holds {pages} pages that a process is about to unmap with one munmap(), "
         "{others} other "
         "pages of it, and {kernel} global ones. How many entries does the flush forget?",
@@ -123,7 +123,7 @@ def database() -> Scenario:
         f"It also forks once an hour to write a snapshot. Which pages do you give it, and what do you give up?"
     )
     return Scenario(
-        "03/database",
+        "03.database",
         ask,
         (
             (

@@ -14,7 +14,7 @@ from .tlb_steps import apart
 from .tlb_switch import USER, a_cpu, task, touch
 
 PAGE_NUMBER = Question(
-    id="03/recall/page-number",
+    id="03.recall.page-number",
     ask="Pages have 4 KiB. What is the page number of the virtual address {va:#x}?",
     facts=lambda rng: {"va": rng.randrange(0x5555_5555_1000, 0x7FFF_FFFF_F000) | 1},
     answer=lambda va: va >> PAGE_SHIFT,
@@ -33,7 +33,7 @@ def _levels(rng: random.Random) -> Facts:
 
 
 TABLES = Question(
-    id="03/recall/tables",
+    id="03.recall.tables",
     ask="A page-table entry has {entry} bytes, a table fills one page of 4 KiB, and there are {levels} levels. How "
     "many "
     "bits of a virtual address are translated or kept?",
@@ -58,7 +58,7 @@ def _written(**_: object) -> int:
 
 
 REGISTERS = Question(
-    id="03/recall/registers",
+    id="03.recall.registers",
     ask="Two processes have {pages:,} pages each. How many registers of x86-64's MMU does a switch between them write?",
     facts=lambda rng: {"pages": rng.randrange(2_000, 90_000)},
     answer=_written,
@@ -81,7 +81,7 @@ def _missed(rng: random.Random) -> Facts:
 
 
 FAULTS = Question(
-    id="03/recall/faults",
+    id="03.recall.faults",
     ask="A program goes {rounds} times through {pages} pages, all present in its page table. Its TLB misses {walks:,} "
     "times. How many page faults is that?",
     facts=_missed,
@@ -114,7 +114,7 @@ def _entries(processes: int, threads: int) -> int:
 
 OWNERS = apart(
     Question(
-        id="03/recall/owners",
+        id="03.recall.owners",
         ask="x86 with PCIDs, one CPU: {processes} processes of {threads} threads each take turns; every thread "
         "reads the "
         "byte at 0x400000. How many entries of the TLB (one level) are for that page number now?",
@@ -142,7 +142,7 @@ def _strided(rng: random.Random) -> Facts:
 
 STRIDE = apart(
     Question(
-        id="03/recall/stride",
+        id="03.recall.stride",
         ask="A TLB of {sets} sets of {ways}, 4 KiB pages. A program reads one number every {kib} KiB. How many entries "
         "are of use to it?",
         facts=_strided,

@@ -36,7 +36,7 @@ def _an_address(rng: random.Random) -> Facts:
 
 SET = apart(
     Question(
-        id="03/set",
+        id="03.set",
         ask="A TLB of {entries} entries: {sets} sets of {ways}. Pages of 4 KiB. In which set is the translation of "
         "{va:#x} kept?",
         facts=_an_address,
@@ -65,7 +65,7 @@ SET = apart(
 )
 SET_STEP = replace(
     SET,
-    id="03/set-step",
+    id="03.set-step",
     ask="The page number is there, the index is yours. {entries} entries: {sets} sets of {ways}; the address is "
     "{va:#x}. Which set?",
     blank="index",
@@ -104,7 +104,7 @@ def conflict_steps(rows: int, row_pages: int, **_: Any) -> Steps:
 
 
 CONFLICT = Question(
-    id="03/conflict",
+    id="03.conflict",
     ask="An array of {rows} rows, {row_kib} KiB each. The TLB has 64 entries: 16 sets of 4, LRU. The first number of "
     "every row is read, row after row, and then all of them once more. How many walks has the second pass?",
     facts=_an_array,

@@ -105,7 +105,7 @@ def _references(rng: random.Random) -> Facts:
 
 VICTIM = apart(
     Question(
-        id="03/victim",
+        id="03.victim",
         ask="A toy TLB: 4 sets of 2 ways, LRU, empty at first. Page numbers in order: {told}. Which page does the "
         "last reference, {last}, push out?",
         facts=_references,
@@ -170,7 +170,7 @@ def _a_run(rng: random.Random) -> Facts:
 
 COST = apart(
     Question(
-        id="03/cost",
+        id="03.cost",
         ask="A guest with {levels}-level tables on a host with {host_levels}-level tables makes {accesses:,} "
         "references; {hits:,} hit in the TLB. How many memory references do the walks make, if nothing of them is "
         "cached?",
@@ -203,7 +203,7 @@ COST = apart(
 )
 COST_STEP = replace(
     COST,
-    id="03/cost-step",
+    id="03.cost-step",
     ask="One step is open, and the product comes after it. A guest with {levels} levels on a host with {host_levels}: "
     "{misses:,} of {accesses:,} references miss. How many memory references do the walks make?",
     blank="each walk",

@@ -72,7 +72,7 @@ ALL_GONE = Misconception(
 )
 NO_PCID = apart(
     Question(
-        id="03/no-pcid",
+        id="03.no-pcid",
         ask="A CPU without PCIDs. Process a uses {mine} pages of its own and {kernel} of the kernel's, which are "
         "mapped "
         "global; then b runs ({others} pages of its own, the same {kernel} of the kernel's); then a again. The TLB is "
@@ -97,7 +97,7 @@ NO_PCID = apart(
 )
 PCID = apart(
     Question(
-        id="03/pcid",
+        id="03.pcid",
         ask="The same again on a CPU with PCIDs (Linux since 4.14 uses them): a, then b, then a. How many walks does a "
         "need for its {both} pages?",
         facts=_two("x86-pcid"),
@@ -135,7 +135,7 @@ def in_turn(processes: int, rule: str = "x86-pcid", rounds: int = 2) -> list[int
 
 SEVENTH = apart(
     Question(
-        id="03/seventh",
+        id="03.seventh",
         ask="x86 with PCIDs. {processes} processes take turns on one CPU, with 8 pages each, far fewer than the TLB "
         "holds. "
         "In the second round, how many of them find their entries still there?",
@@ -178,7 +178,7 @@ def before_rollover(rule: str) -> int:
 
 
 ROLLOVER = Question(
-    id="03/rollover",
+    id="03.rollover",
     ask="ARM, 32 bits: an ASID has {bits} bits, and a process keeps its number, whichever CPU it runs on. How many "
     "processes can have run before a switch must make every CPU forget everything?",
     facts=lambda rng: {"bits": 8, "given": before_rollover("arm")},
@@ -205,7 +205,7 @@ def pairs_steps(rule: str, bits: int, **_: Any) -> Steps:
 
 
 PAIRS = Question(
-    id="03/pairs",
+    id="03.pairs",
     ask="arm64 with {bits}-bit ASIDs, on a kernel that can isolate user mode from the kernel's tables: every process "
     "takes two numbers, an even and an odd one. How many processes have an ASID before a new generation begins?",
     facts=lambda rng: {

@@ -48,7 +48,7 @@ def writes_steps(names: Sequence[str], **_: Any) -> Steps:
 
 WRITES = apart(
     Question(
-        id="03/writes",
+        id="03.writes",
         ask="a/2 is a thread of a, b/2 one of b, kworker a kernel thread. One CPU runs, in this order: {told}. How "
         "many "
         "of these {switches} switches write CR3? (The first does.)",

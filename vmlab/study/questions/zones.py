@@ -40,7 +40,7 @@ def _a_board(rng: random.Random) -> Facts:
 
 
 FIRST_FRAME = Question(
-    id="04/first-frame",
+    id="04.first-frame",
     ask="An ARM board's device tree says: memory@{ram_start:x}, {ram_bytes:,} bytes. Which number has its first page "
     "frame of RAM?",
     facts=_a_board,
@@ -76,7 +76,7 @@ def _first_early_page(rng: random.Random) -> Facts:
 
 
 TOP_DOWN = Question(
-    id="04/top-down",
+    id="04.top-down",
     ask="The recorded board: RAM from {ram_start:#x} up to {ram_end:#x}. Reserved so far: the kernel image near the "
     "bottom, and CMA from {cma:#x} up to the end. Lowmem ends at {limit:#x}. The kernel asks memblock for {size:,} "
     "bytes, aligned to {size:,}. Which address does it get?",
@@ -112,7 +112,7 @@ def _pc_facts(rng: random.Random) -> Facts:
 
 
 LOWMEM = Question(
-    id="04/lowmem",
+    id="04.lowmem",
     ask="A 32-bit PC with {ram_mib:,} MiB of RAM. The kernel has the upper {window_mib:,} MiB of addresses, and keeps "
     "128 MiB of them for vmalloc. How many whole MiB of RAM does it map directly (lowmem)?",
     facts=_pc_facts,
@@ -139,7 +139,7 @@ LOWMEM = Question(
 )
 
 ARM_DMA = Question(
-    id="04/arm-dma",
+    id="04.arm-dma",
     ask="The recorded ARM board has 768 MiB of lowmem and 256 MiB above it. Its kernel is built with "
     "CONFIG_ZONE_DMA, and the board states no DMA limit. How many pages does ZONE_DMA span?",
     facts=lambda rng: {"kernel": booted(BOARD)},
@@ -197,7 +197,7 @@ NOT_PRESENT = (
 )
 
 PRESENT = Question(
-    id="04/present",
+    id="04.present",
     ask="On the recorded PC ZONE_DMA starts at frame {start} and spans {spanned:,} frames, up to 16 MiB. Usable RAM "
     "in it: "
     "0x0 up to {base_end:#x}, and from 0x10_0000 on. How many of the frames are present?",

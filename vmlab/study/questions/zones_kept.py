@@ -26,7 +26,7 @@ def _mem_total(kernel: Kernel) -> int:
 
 
 LATER = Question(
-    id="04/later",
+    id="04.later",
     ask="While it boots, this PC says {available:,}K of {total:,}K available. When it is up, the line MemTotal of "
     "/proc/meminfo is read. Compared with {available:,} kB it is",
     facts=_memory_line,
@@ -76,7 +76,7 @@ def _reserve_facts(rng: random.Random) -> Facts:
 
 
 RESERVE = Question(
-    id="04/reserve",
+    id="04.reserve",
     ask="The same PC, up and running. /proc/zoneinfo shows managed pages: DMA {managed_dma:,}, Normal "
     "{managed_normal:,}, HighMem {managed_highmem:,}. The lowmem_reserve_ratio of DMA is {ratio}. How many pages "
     "does DMA "
@@ -119,7 +119,7 @@ def serves(kernel: Kernel, flags: str) -> list[str]:
 
 
 FALLBACK = Question(
-    id="04/fallback",
+    id="04.fallback",
     ask="On the PC Normal has run down to its min watermark; HighMem has 140 MiB free, DMA 10 MiB. The kernel "
     "wants a page for itself, with GFP_KERNEL. Which other zone may serve it, if any?",
     facts=lambda rng: {"kernel": booted(PC)},
@@ -149,7 +149,7 @@ def _movable_facts(rng: random.Random) -> Facts:
 
 
 MOVABLE = Question(
-    id="04/movable",
+    id="04.movable",
     ask="A 1 GiB ARM board: 768 MiB of lowmem, and {highmem:,} pages of HighMem above. movablecore={mib}M asks for "
     "a zone of "
     "pages that can be moved away. How many pages does ZONE_MOVABLE get?",
@@ -196,4 +196,4 @@ def who_pays() -> Scenario:
         "A 1 GiB ARM board has a card whose driver maps 300 MiB of device memory with ioremap(). It also runs "
         "thousands of small processes. Which command line do you choose, and who pays for it?"
     )
-    return Scenario("04/who-pays", ask, tuple(ways))
+    return Scenario("04.who-pays", ask, tuple(ways))

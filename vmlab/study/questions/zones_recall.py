@@ -8,7 +8,7 @@ from .zones import PC, booted, key
 from .zones_kept import serves
 
 PAGES = Question(
-    id="04/recall/pages",
+    id="04.recall.pages",
     ask="How many page frames of 4096 bytes are {mib} MiB?",
     facts=lambda rng: {"mib": rng.randrange(3, 900)},
     answer=lambda mib: mib * MiB // 4096,
@@ -21,7 +21,7 @@ PAGES = Question(
 )
 
 LAST_BYTE = Question(
-    id="04/recall/last-byte",
+    id="04.recall.last-byte",
     ask="The firmware prints [mem {start:#x}-{last:#x}] usable: first and last byte. How many bytes are that?",
     facts=lambda rng: {
         "start": (start := rng.randrange(1, 64) * MiB),
@@ -39,7 +39,7 @@ LAST_BYTE = Question(
 )
 
 TELLS = Question(
-    id="04/recall/tells",
+    id="04.recall.tells",
     ask="How does a kernel learn where RAM is?",
     facts=lambda rng: {},
     choices=lambda: {
@@ -56,7 +56,7 @@ TELLS = Question(
 )
 
 ORDER = Question(
-    id="04/recall/order",
+    id="04.recall.order",
     ask="Which of these holds for every zone, at any time?",
     facts=lambda rng: {},
     choices=lambda: {
@@ -73,7 +73,7 @@ ORDER = Question(
 )
 
 HIGHEST = Question(
-    id="04/recall/highest",
+    id="04.recall.highest",
     ask="Which zone never serves a GFP_KERNEL request on the 32-bit PC, however much of it is free?",
     facts=lambda rng: {"kernel": booted(PC)},
     choices=lambda kernel: {zone.name: zone.name for zone in kernel.zones if zone.populated},
@@ -88,7 +88,7 @@ HIGHEST = Question(
 )
 
 NEWER = Question(
-    id="04/recall/newer",
+    id="04.recall.newer",
     ask="A line of /proc/zoneinfo says managed, another min. Which number is the newer one?",
     facts=lambda rng: {},
     choices=lambda: {

@@ -59,7 +59,7 @@ def _request(rng: random.Random) -> Facts:
 
 
 PLACE = Question(
-    id="04/place",
+    id="04.place",
     ask="On your own. RAM goes up to {ram_end:#x}, lowmem ends at {limit:#x}. Reserved: the image, up to "
     "{image_end:#x}, and "
     "everything from {top:#x} to the end of lowmem. memblock is asked for {size:#x} bytes, aligned to {align:#x}. "
@@ -100,7 +100,7 @@ PLACE = Question(
 )
 PLACE_STEP = replace(
     PLACE,
-    id="04/place-step",
+    id="04.place-step",
     ask="One step is open: {top:#x} − {size:#x} is known, the alignment is {align:#x}. Where does memblock put the "
     "request? "
     "(RAM goes up to {ram_end:#x}, the image up to {image_end:#x}, lowmem to {limit:#x}.)",
@@ -154,7 +154,7 @@ def _a_vmalloc(rng: random.Random) -> Facts:
 
 
 LOWMEM_ARM = Question(
-    id="04/lowmem-arm",
+    id="04.lowmem-arm",
     ask="An ARM board: RAM {ram_start:#x} up to {ram_end:#x}, PAGE_OFFSET {page_offset:#x}, vmalloc={vmalloc_mib}M. "
     "At which "
     "physical address does lowmem end?",
@@ -195,7 +195,7 @@ LOWMEM_ARM = Question(
 
 LOWMEM_STEP = replace(
     LOWMEM_ARM,
-    id="04/lowmem-step",
+    id="04.lowmem-step",
     ask="One step is open, and the end of lowmem comes after it. RAM {ram_start:#x} up to {ram_end:#x}, PAGE_OFFSET "
     "{page_offset:#x}, vmalloc={vmalloc_mib}M. At which physical address does lowmem end?",
     blank="size",
@@ -209,7 +209,7 @@ def _a_pc(rng: random.Random) -> Facts:
 
 
 PRESENT_ALONE = Question(
-    id="04/present-alone",
+    id="04.present-alone",
     ask="Another PC: usable RAM from 0x0 up to {base_end:#x}, and from 0x10_0000 on. ZONE_DMA starts at frame "
     "{start} and spans "
     "{spanned:,} frames. How many are present?",

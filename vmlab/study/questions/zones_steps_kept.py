@@ -41,7 +41,7 @@ def _marks(rng: random.Random) -> Facts:
 
 
 LOW = Question(
-    id="04/low",
+    id="04.low",
     ask="On your own. Two lowmem zones: DMA with {dma:,} managed pages, Normal with {normal:,}. min_free_kbytes is "
     "{min_free:,}. "
     "What is the low watermark of Normal, in pages?",
@@ -76,7 +76,7 @@ LOW = Question(
 )
 LOW_STEP = replace(
     LOW,
-    id="04/low-step",
+    id="04.low-step",
     ask="One step is open, and low comes after it. DMA has {dma:,} managed pages, Normal {normal:,}; "
     "min_free_kbytes is "
     "{min_free:,}. What is the low watermark of Normal?",
@@ -92,7 +92,7 @@ def _three_zones(rng: random.Random) -> Facts:
 
 
 KEEPS = Question(
-    id="04/keeps",
+    id="04.keeps",
     ask="When the rule ran, DMA had {dma:,} managed pages, Normal {normal:,}, HighMem {highmem:,}. The ratios are "
     "256, 32 and 0. "
     "How many pages does DMA keep from a request that may use HighMem?",
@@ -133,7 +133,7 @@ def _counts(rng: random.Random) -> Facts:
 
 
 BUG = Question(
-    id="04/bug",
+    id="04.bug",
     ask="A script reports what boot kept of a zone as spanned − managed. Here spanned is {spanned:,}, present "
     "{present:,}, "
     "managed {managed:,}. By how many pages is its report too large?",
