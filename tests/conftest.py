@@ -15,6 +15,7 @@ from hypothesis import settings
 import vmlab as vm
 from vmlab.record import SHIPPED, SUFFIX
 
+pytest.register_assert_rewrite("questions")
 settings.register_profile("vmlab", deadline=None)  # how fast a machine is decides no test
 settings.load_profile("vmlab")
 

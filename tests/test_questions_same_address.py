@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
+from questions import QuestionClaims
 
 import vmlab as vm
-from vmlab.study.practice import TWIN, hint
-from vmlab.study.question import Question
 from vmlab.study.questions import same_address as ask
 from vmlab.study.questions import (
     same_address_facts,
@@ -16,49 +14,11 @@ from vmlab.study.questions import (
     same_address_switch,
 )
 
-MODULES = (ask, same_address_kernel, same_address_steps, same_address_switch, same_address_recall)
-BANK = {q.id: q for module in MODULES for q in vars(module).values() if isinstance(q, Question)}
-VARIANTS = 500
-each = pytest.mark.parametrize("question", BANK.values(), ids=BANK)
 
-
-@each
-def test_no_belief_gives_the_right_answer_or_that_of_another_belief(question: Question) -> None:
-    for variant in range(VARIANTS):
-        facts = question.variant("class", variant)
-        answers = [question.answer(**facts), *(wrong.answer(**facts) for wrong in question.misconceptions)]
-        assert len(set(answers)) == len(answers), (variant, answers)
-
-
-@each
-def test_feedback_names_the_belief_asks_back_and_keeps_the_answer(question: Question) -> None:
-    facts = question.variant("class", 5)
-    right = question.answer(**facts)
-    assert "right" == question.check(right, facts).kind
-    assert len(question.misconceptions) >= 2
-    for wrong in question.misconceptions:
-        said = question.check(wrong.answer(**facts), facts)
-        assert "belief" == said.kind
-        assert wrong.back.endswith("?")
-        assert f" {question.said(right, facts)}" not in said.text.replace(wrong.belief, "")
-    assert "unknown" == question.check("none of these" if question.choices else -987654, facts).kind
-
-
-@each
-def test_every_question_can_be_put_into_words(question: Question) -> None:
-    facts = question.variant("class", 3)
-    assert "{" not in question.asked(facts) + question.reason(facts)
-    if question.choices:
-        assert {question.answer(**facts), *(m.answer(**facts) for m in question.misconceptions)} <= set(
-            question.options(facts)
-        )
-
-
-@pytest.mark.parametrize("question", [q for q in BANK.values() if q.hints], ids=lambda q: q.id)
-def test_every_ladder_begins_with_a_question_and_the_twin_is_another_variant(question: Question) -> None:
-    assert question.hints[0].endswith("?")
-    if question.steps:
-        assert question.asked(question.variant(number=TWIN)) in hint(question, 2)
+class TestQuestions(QuestionClaims):
+    MODULES = (ask, same_address_kernel, same_address_steps, same_address_switch, same_address_recall)
+    LESSON = "01"
+    BELIEFS = 2
 
 
 def test_the_steps_end_in_the_answer_and_keep_their_names() -> None:

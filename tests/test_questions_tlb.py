@@ -3,63 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from questions import QuestionClaims
 
-from vmlab.study.practice import TWIN, hint
 from vmlab.study.question import Question
 from vmlab.study.questions import tlb, tlb_flush, tlb_recall, tlb_sets, tlb_steps, tlb_switch, tlb_threads
 from vmlab.virtual.tlb_rows import Structure
 
-MODULES = (tlb, tlb_sets, tlb_steps, tlb_switch, tlb_threads, tlb_flush, tlb_recall)
-BANK = {q.id: q for module in MODULES for q in vars(module).values() if isinstance(q, Question)}
-VARIANTS = 500
-each = pytest.mark.parametrize("question", BANK.values(), ids=BANK)
 
-
-@each
-def test_no_belief_gives_the_right_answer_or_that_of_another_belief(question: Question) -> None:
-    for variant in range(VARIANTS):
-        facts = question.variant("class", variant)
-        answers = [question.answer(**facts), *(wrong.answer(**facts) for wrong in question.misconceptions)]
-        assert len(set(answers)) == len(answers), (variant, answers)
-
-
-@each
-def test_feedback_names_the_belief_asks_back_and_keeps_the_answer(question: Question) -> None:
-    facts = question.variant("class", 5)
-    right = question.answer(**facts)
-    assert "right" == question.check(right, facts).kind
-    assert question.misconceptions
-    for wrong in question.misconceptions:
-        said = question.check(wrong.answer(**facts), facts)
-        assert "belief" == said.kind
-        assert wrong.back.endswith("?")
-        assert f" {question.said(right, facts)}" not in said.text.replace(wrong.belief, "")
-    assert "unknown" == question.check("none of these" if question.choices else -987654, facts).kind
-
-
-@each
-def test_every_question_can_be_put_into_words(question: Question) -> None:
-    facts = question.variant("class", 3)
-    assert "{" not in question.asked(facts) + question.reason(facts)
-    if question.choices:
-        assert {question.answer(**facts), *(m.answer(**facts) for m in question.misconceptions)} <= set(
-            question.options(facts)
-        )
-
-
-@pytest.mark.parametrize("question", [q for q in BANK.values() if q.hints], ids=lambda q: q.id)
-def test_every_ladder_has_three_rungs_and_ends_in_a_twin(question: Question) -> None:
-    assert question.hints[0].endswith("?")
-    assert question.steps is not None
-    assert all(hint(question, rung) for rung in range(3))
-    assert question.asked(question.variant(number=TWIN)) in hint(question, 2)
-    assert "" == hint(question, 3)
-
-
-@pytest.mark.parametrize("question", [q for q in BANK.values() if q.blank], ids=lambda q: q.id)
-def test_a_blank_step_is_one_of_the_steps(question: Question) -> None:
-    steps = question.steps(**question.variant("blank")).steps
-    assert question.blank in [step.name for step in steps]
+class TestQuestions(QuestionClaims):
+    MODULES = (tlb, tlb_sets, tlb_steps, tlb_switch, tlb_threads, tlb_flush, tlb_recall)
+    LESSON = "03"
 
 
 @pytest.mark.parametrize(

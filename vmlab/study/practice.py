@@ -16,7 +16,7 @@ from .predict import GREEN, GREY, ORANGE
 from .question import Facts, Feedback, Question
 from .show import WIDE, Interactive, note, paragraph
 
-TWIN = 1000  # number of the variant that the last hint works out: never one that is asked
+TWIN = 1000  # number of the first variant that the last hint may work out
 
 
 def check(question: Question, given: Any, variant: int = 0) -> Feedback:
@@ -35,16 +35,25 @@ def recall(*questions: Question) -> Recall:
     return Recall(questions)
 
 
-def hint(question: Question, rung: int, as_html: bool = False) -> str:
-    """Rung 0, 1 or 2 of the ladder."""
+def hint(question: Question, rung: int, as_html: bool = False, facts: Facts | None = None) -> str:
+    """Rung 0, 1 or 2 of the ladder; the twin differs from the variant of `facts`, which is being asked."""
     words = [*(question.hints or ())]
     if rung < len(words):
         return paragraph(words[rung]) if as_html else words[rung]
     if question.steps is None or rung > len(words):
         return ""
-    facts = question.variant(number=TWIN)
-    twin, lead = question.steps(**facts), f"A twin, worked out: {question.asked(facts)}"
+    other = _twin(question, question.asked(facts) if facts else "")
+    twin, lead = question.steps(**other), f"A twin, worked out: {question.asked(other)}"
     return f"{paragraph(lead)}{twin.static_html()}" if as_html else f"{lead}\n{twin.static_text()}"
+
+
+def _twin(question: Question, asked: str) -> Facts:
+    """The facts of the first variant from TWIN on that asks something else."""
+    variants = (question.variant(number=number) for number in range(TWIN, TWIN + 100))
+    found = next((facts for facts in variants if question.asked(facts) != asked), None)
+    if found is None:
+        raise VmlabError(f"hint: expected question {question.id} to have a second variant, found one; give it more")
+    return found
 
 
 class Practice(Interactive):
@@ -68,7 +77,7 @@ class Practice(Interactive):
         box, said, hinted = AnswerBox(self.question, self.facts, "Your answer"), html(), html()
         press, help_me, another = button("Check"), button("Hint"), button("Another variant")
         press.on_click(_Checker(self, box, said))
-        help_me.on_click(_Hinter(self.question, hinted))
+        help_me.on_click(_Hinter(self.question, self.facts, hinted))
 
         def renew(_: Any) -> None:
             self.number += 1
@@ -129,11 +138,11 @@ class _Checker:
 class _Hinter:
     """What the Hint button does: one rung more each time."""
 
-    def __init__(self, question: Question, place: Any) -> None:
-        self.question, self.place, self.rung = question, place, 0
+    def __init__(self, question: Question, facts: Facts, place: Any) -> None:
+        self.question, self.facts, self.place, self.rung = question, facts, place, 0
 
     def __call__(self, _: Any) -> None:
-        more = hint(self.question, self.rung, as_html=True)
+        more = hint(self.question, self.rung, as_html=True, facts=self.facts)
         if more:
             self.place.value += more
             self.rung += 1

@@ -207,7 +207,7 @@ MERGE = Question(
         Misconception(
             "all free neighbours are joined",
             lambda **facts: _run(facts),
-            "May a block of order 1 begin at an odd frame?",
+            "May a block of two pages begin at an odd frame?",
         ),
         Misconception(
             "it is the number of free pages that counts",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 from ..question import Facts, Misconception, Question, always
+from ..steps import Step, Steps
 from ..weigh import Scenario
 from .same_address_facts import READ_ONLY, fixed, pa, space
 
@@ -40,6 +42,18 @@ def _orders(rng: random.Random) -> Facts:
             return {"order": tuple(order), "words": " → ".join(order)}
 
 
+def writes_steps(order: tuple[str, ...], **_: Any) -> Steps:
+    """One step a switch: whose tables are loaded after it."""
+    steps, loaded, count = [], "nobody", 0
+    for turn, name in enumerate(order, 1):
+        wants, now = loaded if name == KERNEL_THREAD else name[0], writes(order[:turn])
+        why = "borrows what is loaded" if name == KERNEL_THREAD else f"wants the tables of {wants}"
+        how = f"{loaded}'s are loaded: {'a write' if now > count else 'no write'}"
+        steps.append(Step(f"switch {turn}", f"{name} {why}", how, f"{now}"))
+        loaded, count = wants, now
+    return Steps.of(steps)
+
+
 WRITES = Question(
     id="01.writes",
     ask="a1 and a2 are threads of process a, b1 and b2 of process b; kthread is a kernel thread. One CPU, which had "
@@ -70,6 +84,7 @@ WRITES = Question(
         "Between which tasks does the meaning of a user address change?",
         "Keep a note of whose tables are loaded; only another process's thread changes it.",
     ),
+    steps=writes_steps,
     because="CR3 is written when the next task has another mm than the one that is loaded; threads share it, and "
     "a kernel thread borrows it (Linux 6.1, kernel/sched/core.c:context_switch).",
 )

@@ -13,6 +13,7 @@ from ...kernel import Kernel, boot
 from ...record import load_machine
 from ...units import PAGE_SHIFT, PAGE_SIZE, MiB, align_up
 from ..question import Facts, Misconception, Question, always
+from ..steps import Step, Steps
 from .slab_steps import served
 
 BOARD, PC = "arm-virt-armmp-1g", "i386-pc-686-1g"
@@ -183,6 +184,18 @@ TASKS = Question(
     because="{pages} pages of 4,096 bytes, divided by {size:,}, rounded down.",
 )
 
+
+def frames_steps(tasks: int, objects: int, pages: int) -> Steps:
+    """Frames that so many task_structs take: slabs, frames."""
+    slabs = -(-tasks // objects)
+    return Steps.of(
+        (
+            Step("slabs", "tasks / objects a slab, rounded up", f"{tasks:,} / {objects}", f"{slabs:,}"),
+            Step("frames", "slabs × pages a slab", f"{slabs:,} × {pages}", f"{slabs * pages:,}"),
+        )
+    )
+
+
 FRAMES = Question(
     id="07.frames",
     ask="A board runs {tasks:,} tasks. {objects} task_structs fit in a slab of {pages} pages. How many frames do "
@@ -199,4 +212,6 @@ FRAMES = Question(
         ),
     ),
     because="slabs, rounded up, × {pages} pages.",
+    hints=("May the last slab be only partly used?", "slabs: tasks / objects a slab, rounded up; then their pages."),
+    steps=frames_steps,
 )

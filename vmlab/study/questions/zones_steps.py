@@ -208,6 +208,25 @@ def _a_pc(rng: random.Random) -> Facts:
     return dma_facts(boot(Machine(arch="i386", ram=ram)))
 
 
+def present_steps(base_end: int, start: int, spanned: int, **facts: Any) -> Steps:
+    """Present frames of ZONE_DMA: below, above, present."""
+    whole, high, end = base_end >> PAGE_SHIFT, MiB >> PAGE_SHIFT, start + spanned
+    total = present_pages(base_end=base_end, start=start, spanned=spanned, **facts)
+    return Steps.of(
+        (
+            Step("below", "whole frames up to the end of the first range", f"{base_end:#x} >> 12", f"{whole:,}"),
+            Step("first", "less the frames below the zone's start", f"{whole:,} − {start}", f"{whole - start:,}"),
+            Step(
+                "above",
+                "the span's frames from 1 MiB on",
+                f"{start + spanned:,} − {high}",
+                f"{start + spanned - high:,}",
+            ),
+            Step("present", "both together", f"{whole - start:,} + {end - high:,}", f"{total:,}"),
+        )
+    )
+
+
 PRESENT_ALONE = Question(
     id="04.present-alone",
     ask="Another PC: usable RAM from 0x0 up to {base_end:#x}, and from 0x10_0000 on. ZONE_DMA starts at frame "
@@ -218,4 +237,5 @@ PRESENT_ALONE = Question(
     misconceptions=NOT_PRESENT,
     because="whole frames only: {base_end:#x} >> 12, less frame 0, and 3,840 above 1 MiB.",
     hints=("Which frames of the span have no RAM?", "The hole goes from the first frame that is not whole up to 0xff."),
+    steps=present_steps,
 )

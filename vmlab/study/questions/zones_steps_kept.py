@@ -91,6 +91,17 @@ def _three_zones(rng: random.Random) -> Facts:
     return {"rows": lowmem_reserve(zones), "dma": counts[0], "normal": counts[1], "highmem": counts[2]}
 
 
+def keeps_steps(rows: Any, normal: int, highmem: int, **_: Any) -> Steps:
+    """What DMA keeps from a request that may use HighMem: above, keep."""
+    ratio = LOWMEM_RESERVE_RATIO["DMA"]
+    return Steps.of(
+        (
+            Step("above", "managed pages of the zones above DMA", f"{normal:,} + {highmem:,}", f"{normal + highmem:,}"),
+            Step("keep", "divided by DMA's ratio, rounded down", f"{normal + highmem:,} / {ratio}", f"{rows[0][2]:,}"),
+        )
+    )
+
+
 KEEPS = Question(
     id="04.keeps",
     ask="When the rule ran, DMA had {dma:,} managed pages, Normal {normal:,}, HighMem {highmem:,}. The ratios are "
@@ -122,6 +133,7 @@ KEEPS = Question(
     ),
     because="all managed pages of the zones above, up to the request's, divided by DMA's ratio.",
     hints=("Which zones does the request pass before it reaches DMA?", "Add their managed pages, divide by 256."),
+    steps=keeps_steps,
 )
 
 
@@ -130,6 +142,18 @@ def _counts(rng: random.Random) -> Facts:
     hole = rng.randrange(1, 40) * 512
     kept = rng.randrange(2001, 9999, 2)  # odd, and a hole is even: the two never agree
     return {"spanned": spanned, "present": spanned - hole, "managed": spanned - hole - kept}
+
+
+def bug_steps(spanned: int, present: int, managed: int) -> Steps:
+    """What is wrong with spanned − managed: report, kept, too much."""
+    report, kept = spanned - managed, present - managed
+    return Steps.of(
+        (
+            Step("report", "what the script says", f"{spanned:,} − {managed:,}", f"{report:,}"),
+            Step("kept", "what boot kept: RAM that is not managed", f"{present:,} − {managed:,}", f"{kept:,}"),
+            Step("too much", "report − kept: the holes", f"{report:,} − {kept:,}", f"{report - kept:,}"),
+        )
+    )
 
 
 BUG = Question(
@@ -154,4 +178,5 @@ BUG = Question(
     ),
     because="a hole has no RAM to keep: boot kept present − managed.",
     hints=("Which two counts both count RAM?", "Right: present − managed. The script's: spanned − managed. Subtract."),
+    steps=bug_steps,
 )
