@@ -45,7 +45,7 @@ class QuestionClaims:
     MODULES: ClassVar[tuple[ModuleType, ...]] = ()
     LESSON: ClassVar[str] = ""  # "07"
     BELIEFS: ClassVar[int] = 1  # how many every question has at least
-    VARIANTS: ClassVar[int] = 500
+    VARIANTS: ClassVar[int] = 300
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """One test for each question; those of the ladder only for questions that have one."""

@@ -11,7 +11,6 @@ from vmlab.study.questions import zones, zones_kept, zones_recall, zones_steps, 
 class TestQuestions(QuestionClaims):
     MODULES = (zones, zones_kept, zones_steps, zones_steps_kept, zones_recall)
     LESSON = "04"
-    VARIANTS = 300
 
 
 def test_the_steps_end_in_the_answer() -> None:

@@ -110,3 +110,11 @@ def lab(server: Server, chromium: Browser, request: pytest.FixtureRequest) -> It
     context.close()
     for session in json.loads(server.api("sessions")):
         server.api(f"sessions/{session['id']}", "DELETE")
+
+
+@pytest.fixture
+def lesson(lab: LabPage, server: Server, request: pytest.FixtureRequest) -> LabPage:
+    """The module's NOTEBOOK, run from top to bottom, with nothing answered yet."""
+    from lessonpage import open_lesson
+
+    return open_lesson(lab, server, request.module.NOTEBOOK)

@@ -2,40 +2,19 @@
 
 from __future__ import annotations
 
-import pytest
-from conftest import Server
 from labpage import LabPage
-from playwright.sync_api import Locator
-from test_lesson_05 import code_cell, commit, heights
+from lessonpage import SVG, code_cell, commit, commit_number, heights, is_shut, lowest, practise
 
 from vmlab.study.questions import same_address as ask
 from vmlab.study.questions import same_address_kernel as ask_kernel
 from vmlab.study.questions import same_address_steps
 
 NOTEBOOK = "01-same-address-two-processes.ipynb"
-SVG = ".widget-html-content svg"
-
-
-@pytest.fixture
-def lesson(lab: LabPage, server: Server) -> LabPage:
-    """The lesson, run from top to bottom, with nothing answered yet."""
-    (server.folder.parent / "state" / "data" / "vmlab-progress.json").unlink(missing_ok=True)
-    lab.open_notebook(NOTEBOOK)
-    lab.run_all()
-    return lab
-
-
-def type_number(cell: Locator, answer: int) -> None:
-    """Type a prediction and commit it by keyboard."""
-    cell.get_by_label("Your prediction").fill(f"{answer:,}")
-    cell.get_by_role("button", name="Commit").press("Enter")
-    cell.get_by_text("Committed.").wait_for()
 
 
 def test_the_askers_own_belief_is_named_beside_the_real_tables(lesson: LabPage) -> None:
     shown = code_cell(lesson, "reveal(ask.WHERE")
-    assert "Shut until you commit" in shown.inner_text()
-    assert 0 == shown.locator(SVG).count()
+    assert is_shut(shown)
     facts = ask.WHERE.variant()
     words = ask.WHERE.options(facts)
     commit(code_cell(lesson, "predict(ask.WHERE)"), words["same"])
@@ -59,7 +38,7 @@ def test_right_predictions_open_the_shared_page_and_the_second_table(lesson: Lab
     lesson.screenshot("lesson-01-shared")
 
     facts = ask_kernel.ISOLATION.variant()
-    type_number(code_cell(lesson, "predict(ask_kernel.ISOLATION)"), ask_kernel.ISOLATION.answer(**facts))
+    commit_number(code_cell(lesson, "predict(ask_kernel.ISOLATION)"), f"{ask_kernel.ISOLATION.answer(**facts):,}")
     isolated = code_cell(lesson, "reveal(ask_kernel.ISOLATION")
     isolated.get_by_text("Right.").wait_for()
     isolated.locator(SVG).first.scroll_into_view_if_needed()
@@ -68,29 +47,14 @@ def test_right_predictions_open_the_shared_page_and_the_second_table(lesson: Lab
 
 
 def test_practice_names_the_belief_then_accepts_the_right_number(lesson: LabPage) -> None:
-    question = same_address_steps.ALONE
-    facts = question.variant()
-    cell = code_cell(lesson, "practise(same_address_steps.ALONE)")
-    box, button = cell.get_by_label("Your answer"), cell.get_by_role("button", name="Check")
-    wrong = question.misconceptions[0]
-    box.fill(hex(wrong.answer(**facts)))
-    button.press("Enter")
-    cell.get_by_text(wrong.belief).wait_for()
-    for text in (*(question.hints or ()), "A twin, worked out"):
-        cell.get_by_role("button", name="Hint").press("Enter")
-        cell.get_by_text(text).first.wait_for()
-    box.fill(hex(question.answer(**facts)))
-    button.press("Enter")
-    cell.get_by_text("Right.").wait_for()
-    lesson.screenshot("lesson-01-practice")
+    practise(lesson, "same_address_steps.ALONE", same_address_steps.ALONE, "lesson-01-practice")
     assert lesson.console_errors == []
 
 
 def test_the_explorer_follows_the_keyboard_in_place(lesson: LabPage) -> None:
     cell = code_cell(lesson, "explore.translation_explorer()")
     cell.locator(SVG).first.scroll_into_view_if_needed()
-    said, full = cell.get_by_role("status").inner_text(), cell.locator(".jp-Cell-outputArea").bounding_box()["height"]
-    heights(lesson, cell)
+    said, full = cell.get_by_role("status").inner_text(), heights(lesson, cell)
     before = lesson.picture_hash(cell, SVG)
     address = cell.get_by_label("Virtual address")
     address.fill("0x1200000")
@@ -102,7 +66,7 @@ def test_the_explorer_follows_the_keyboard_in_place(lesson: LabPage) -> None:
     address.press("End")
     address.press("Backspace")  # 0x40000, and from here on every key is another page
     print(f"stairs: {lesson.key_to_pixel(cell, address, SVG, key='1', times=3)}")
-    assert lesson.page.evaluate("() => window.lowest") > 0.9 * full, "the output area keeps its height"
+    assert lowest(lesson) > 0.9 * full, "the output area keeps its height"
     lesson.screenshot("lesson-01-explorer")
     assert lesson.console_errors == []
 

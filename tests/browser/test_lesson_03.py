@@ -2,77 +2,26 @@
 
 from __future__ import annotations
 
-import pytest
-from labpage import LabPage, handle
-from playwright.sync_api import Locator
+from labpage import LabPage
+from lessonpage import SVG, code_cell, commit, commit_number, heights, is_shut, lowest, practise
 
 from vmlab.study.questions import tlb as ask
 from vmlab.study.questions import tlb_sets, tlb_steps, tlb_switch
 
 NOTEBOOK = "03-tlb-and-asids.ipynb"
-SVG = ".widget-html-content svg"
-
-
-@pytest.fixture
-def lesson(lab: LabPage) -> LabPage:
-    """The lesson, run from top to bottom, with nothing answered yet."""
-    lab.open_cells("from vmlab import study; study.forget()", name="forget.ipynb")
-    lab.run_all()
-    lab.open_notebook(NOTEBOOK)
-    lab.run_all()
-    return lab
-
-
-def code_cell(lab: LabPage, source: str) -> Locator:
-    """The code cell whose source has this text."""
-    return lab.page.locator(".jp-CodeCell", has=lab.page.locator(".jp-InputArea", has_text=source)).first
-
-
-def choose(cell: Locator, words: str) -> None:
-    """Choose the answer with these words by keyboard and commit it."""
-    radio = cell.get_by_label(words, exact=True)
-    radio.scroll_into_view_if_needed()
-    radio.focus()
-    cell.page.keyboard.press("Space")
-    cell.get_by_role("button", name="Commit").press("Enter")
-    cell.get_by_text("Committed.").wait_for()
-
-
-def predict(cell: Locator, answer: str) -> None:
-    """Type a prediction and commit it by keyboard."""
-    cell.get_by_label("Your prediction").fill(answer)
-    cell.get_by_role("button", name="Commit").press("Enter")
-    cell.get_by_text("Committed.").wait_for()
-
-
-def watch_height(lab: LabPage, cell: Locator) -> None:
-    """Record the lowest height of the cell's output from now on, at every animation frame."""
-    lab.page.evaluate(
-        """root => { const area = root.querySelector('.jp-Cell-outputArea'); window.lowest = Infinity;
-        const look = () => { window.lowest = Math.min(window.lowest, area.getBoundingClientRect().height);
-        requestAnimationFrame(look); }; look(); }""",
-        handle(cell),
-    )
-
-
-def output_height(cell: Locator) -> float:
-    box = cell.locator(".jp-Cell-outputArea").bounding_box()
-    assert box is not None
-    return box["height"]
 
 
 def test_nothing_is_given_away_before_a_prediction(lesson: LabPage) -> None:
     for source in ("reveal(ask.MATRIX", "reveal(ask.BIGGER", "reveal(tlb_switch.PCID", "reveal(ask.STRIDES"):
         cell = code_cell(lesson, source)
-        assert "Shut until you commit" in cell.inner_text()
-        assert 0 == cell.locator(SVG).count()
+        assert is_shut(cell)
     assert lesson.console_errors == []
 
 
 def test_a_wrong_prediction_meets_its_belief_and_the_picture(lesson: LabPage) -> None:
     question, facts = ask.BIGGER, ask.BIGGER.variant()
     options = question.options(facts)
-    choose(code_cell(lesson, "predict(ask.BIGGER)"), options["none"])
+    commit(code_cell(lesson, "predict(ask.BIGGER)"), options["none"])
     shown = code_cell(lesson, "reveal(ask.BIGGER")
     shown.locator(SVG).first.wait_for()
     text = shown.inner_text()
@@ -82,9 +31,9 @@ def test_a_wrong_prediction_meets_its_belief_and_the_picture(lesson: LabPage) ->
     shown.scroll_into_view_if_needed()
     lesson.screenshot("lesson-03-wrong-prediction")
 
-    choose(code_cell(lesson, "predict(ask.HUGE)"), ask.HUGE.options(ask.HUGE.variant())["two"])
+    commit(code_cell(lesson, "predict(ask.HUGE)"), ask.HUGE.options(ask.HUGE.variant())["two"])
     code_cell(lesson, "reveal(ask.HUGE").get_by_text("2,097,152").wait_for()
-    predict(code_cell(lesson, "predict(tlb_switch.NO_PCID)"), str(tlb_switch.NO_PCID.variant()["both"]))
+    commit_number(code_cell(lesson, "predict(tlb_switch.NO_PCID)"), str(tlb_switch.NO_PCID.variant()["both"]))
     flushed = code_cell(lesson, "reveal(tlb_switch.NO_PCID")
     flushed.get_by_text("a context switch empties the TLB").wait_for()
     gone = f"forget all but global entries, {tlb_switch.NO_PCID.variant()['mine']} entries"
@@ -97,7 +46,7 @@ def test_a_wrong_prediction_meets_its_belief_and_the_picture(lesson: LabPage) ->
 def test_right_predictions_are_called_right_and_own_reads_are_timed(lesson: LabPage) -> None:
     for question, name in ((ask.MATRIX, "ask.MATRIX"), (ask.STRIDES, "ask.STRIDES")):
         facts = question.variant()
-        choose(code_cell(lesson, f"predict({name})"), question.said(question.answer(**facts), facts))
+        commit(code_cell(lesson, f"predict({name})"), question.said(question.answer(**facts), facts))
         cell = code_cell(lesson, f"reveal({name}")
         cell.get_by_text("Right.").wait_for(timeout=60_000)
         cell.locator(SVG).first.scroll_into_view_if_needed()
@@ -107,22 +56,7 @@ def test_right_predictions_are_called_right_and_own_reads_are_timed(lesson: LabP
 
 
 def test_practice_names_the_belief_then_accepts_the_right_number(lesson: LabPage) -> None:
-    question = tlb_steps.COST
-    facts = question.variant()
-    cell = code_cell(lesson, "practise(tlb_steps.COST)")
-    box, button = cell.get_by_label("Your answer"), cell.get_by_role("button", name="Check")
-    wrong = question.misconceptions[1]
-    box.fill(str(wrong.answer(**facts)))
-    button.press("Enter")
-    cell.get_by_text(wrong.belief).wait_for()
-    for text in (*(question.hints or ()), "A twin, worked out"):
-        cell.get_by_role("button", name="Hint").press("Enter")
-        cell.get_by_text(text).first.wait_for()
-    box.fill(f"{question.answer(**facts):,}")
-    button.press("Enter")
-    cell.get_by_text("Right.").wait_for()
-    button.scroll_into_view_if_needed()
-    lesson.screenshot("lesson-03-practice")
+    practise(lesson, "tlb_steps.COST", tlb_steps.COST, "lesson-03-practice")
 
     facts = tlb_sets.SET_STEP.variant()
     blank = code_cell(lesson, "practise(tlb_sets.SET_STEP)")
@@ -136,8 +70,7 @@ def test_practice_names_the_belief_then_accepts_the_right_number(lesson: LabPage
 def test_a_lookup_is_stepped_through_by_keyboard(lesson: LabPage) -> None:
     cell = code_cell(lesson, "explore.lookup_explorer()")
     forth, back = (cell.get_by_role("button", name=f"{word} step") for word in ("Next", "Previous"))
-    full = output_height(cell)
-    watch_height(lesson, cell)
+    full = heights(lesson, cell)
     for step in range(1, 7):
         before = lesson.picture_hash(cell, SVG)
         forth.press("Space")
@@ -150,7 +83,7 @@ def test_a_lookup_is_stepped_through_by_keyboard(lesson: LabPage) -> None:
     back.press("Space")
     cell.get_by_text("After 5 of 12").wait_for()
     assert "evict" not in status.inner_text()
-    assert lesson.page.evaluate("() => window.lowest") > 0.9 * full, "the output area keeps its height"
+    assert lowest(lesson) > 0.9 * full, "the output area keeps its height"
     print(f"lookup: {lesson.key_to_pixel(cell, cell.locator('.noUi-handle'), SVG, times=7)}")
     assert lesson.console_errors == []
 
@@ -158,8 +91,7 @@ def test_a_lookup_is_stepped_through_by_keyboard(lesson: LabPage) -> None:
 def test_a_real_program_follows_the_geometry_in_place(lesson: LabPage) -> None:
     cell = code_cell(lesson, "explore.geometry_explorer()")
     slider = cell.locator(".noUi-handle").first
-    full, text = output_height(cell), cell.get_by_role("status").inner_text()
-    watch_height(lesson, cell)
+    full, text = heights(lesson, cell), cell.get_by_role("status").inner_text()
     before = lesson.picture_hash(cell, SVG)
     lesson.press(slider)
     lesson.wait_for_change(cell, SVG, before)
@@ -169,7 +101,7 @@ def test_a_real_program_follows_the_geometry_in_place(lesson: LabPage) -> None:
     cell.get_by_label("Policy").select_option(label="PLRU")
     cell.get_by_role("alert").wait_for()
     assert "PLRU" in cell.get_by_role("alert").inner_text()
-    assert lesson.page.evaluate("() => window.lowest") > 0.9 * full
+    assert lowest(lesson) > 0.9 * full
     cell.get_by_label("Policy").select_option(label="LRU")
     cell.get_by_role("alert").wait_for(state="detached")
     cell.get_by_label("Show the same as a table").press("Space")
@@ -179,8 +111,7 @@ def test_a_real_program_follows_the_geometry_in_place(lesson: LabPage) -> None:
 
 def test_switches_are_stepped_through_and_what_cannot_be_is_said(lesson: LabPage) -> None:
     cell = code_cell(lesson, "explore.switch_explorer()")
-    status, full = cell.get_by_role("status"), output_height(cell)
-    watch_height(lesson, cell)
+    status, full = cell.get_by_role("status"), heights(lesson, cell)
     assert "0 walks" in status.inner_text()
     cell.get_by_label("Machine").select_option(label="x86 without PCIDs")
     status.get_by_text("3 walks").wait_for()
@@ -200,5 +131,5 @@ def test_switches_are_stepped_through_and_what_cannot_be_is_said(lesson: LabPage
     cell.get_by_label("Machine").select_option(label="ARM, 8-bit ASIDs")
     cell.get_by_role("alert").wait_for()
     assert "two x86 machines" in cell.get_by_role("alert").inner_text()
-    assert lesson.page.evaluate("() => window.lowest") > 0.7 * full
+    assert lowest(lesson) > 0.7 * full
     assert lesson.console_errors == []

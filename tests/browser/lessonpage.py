@@ -1,0 +1,115 @@
+"""A lesson as a student goes through it by keyboard: cells, predictions, practice, the height of an explorer.
+
+A test module names its notebook, `NOTEBOOK = "07-slab-and-vmalloc.ipynb"`, and takes the fixture `lesson` (conftest):
+that notebook, run from top to bottom, with nothing answered yet.
+"""
+
+from __future__ import annotations
+
+from conftest import Server
+from labpage import LabPage, handle
+from playwright.sync_api import Locator
+
+from vmlab.study.question import Question
+
+SVG = ".widget-html-content svg"
+
+
+def open_lesson(lab: LabPage, server: Server, notebook: str) -> LabPage:
+    """Open a notebook and run all of it, with nothing answered yet."""
+    (server.folder.parent / "state" / "data" / "vmlab-progress.json").unlink(missing_ok=True)
+    lab.open_notebook(notebook)
+    lab.run_all()
+    return lab
+
+
+# --- cells ---
+
+
+def code_cell(lab: LabPage, source: str) -> Locator:
+    """The code cell whose source has this text."""
+    return lab.page.locator(".jp-CodeCell", has=lab.page.locator(".jp-InputArea", has_text=source)).first
+
+
+def output(cell: Locator) -> Locator:
+    """What a cell shows."""
+    return cell.locator(".jp-Cell-outputArea")
+
+
+def output_height(cell: Locator) -> float:
+    """The height of what a cell shows, in pixels."""
+    box = output(cell).bounding_box()
+    assert box is not None
+    return box["height"]
+
+
+def heights(lab: LabPage, cell: Locator) -> float:
+    """Record the lowest height of the cell's output from now on, at every animation frame; return it as it is now."""
+    lab.page.evaluate(
+        """root => { const area = root.querySelector('.jp-Cell-outputArea'); window.lowest = Infinity;
+        const look = () => { window.lowest = Math.min(window.lowest, area.getBoundingClientRect().height);
+        requestAnimationFrame(look); }; look(); }""",
+        handle(cell),
+    )
+    return output_height(cell)
+
+
+def lowest(lab: LabPage) -> float:
+    """The lowest height that `heights` has seen."""
+    return lab.page.evaluate("() => window.lowest")
+
+
+# --- predictions ---
+
+
+def is_shut(cell: Locator) -> bool:
+    """Whether a result waits for its prediction, and gives nothing away."""
+    return "Shut until you commit" in cell.inner_text() and not cell.locator(SVG).count()
+
+
+def commit(cell: Locator, words: str) -> None:
+    """Choose the answer with these words by keyboard and commit it."""
+    radio = cell.get_by_label(words, exact=True)
+    radio.scroll_into_view_if_needed()
+    radio.focus()
+    cell.page.keyboard.press("Space")
+    _press_commit(cell)
+
+
+def commit_number(cell: Locator, number: str) -> None:
+    """Type a prediction and commit it by keyboard."""
+    cell.get_by_label("Your prediction").fill(number)
+    _press_commit(cell)
+
+
+def _press_commit(cell: Locator) -> None:
+    button = cell.get_by_role("button", name="Commit")
+    button.focus()
+    cell.page.keyboard.press("Enter")
+    cell.get_by_text("Committed.").wait_for()
+
+
+# --- practice ---
+
+
+def practise(lab: LabPage, name: str, question: Question, picture: str) -> None:
+    """Answer wrong and meet the belief, climb the three rungs, answer right; `picture` names a screenshot of it.
+
+    `name` is the question as the lesson's source has it: "slab_steps.OBJECTS".
+    """
+    cell, facts = code_cell(lab, f"practise({name})"), question.variant()
+    box, button = cell.get_by_label("Your answer"), cell.get_by_role("button", name="Check")
+    wrong = next(w for w in question.misconceptions if question.check(w.answer(**facts), facts).kind == "belief")
+    box.fill(question.show(wrong.answer(**facts)))
+    button.press("Enter")
+    cell.get_by_text(wrong.belief).wait_for()
+    button.press("Enter")
+    cell.get_by_text("Change it, or take another variant").wait_for()
+    for text in (*(question.hints or ()), "A twin, worked out"):
+        cell.get_by_role("button", name="Hint").press("Enter")
+        cell.get_by_text(text).first.wait_for()
+    output(cell).scroll_into_view_if_needed()
+    lab.screenshot(picture)
+    box.fill(question.show(question.answer(**facts)))
+    button.press("Enter")
+    cell.get_by_text("Right.").wait_for()
