@@ -4,10 +4,12 @@
 Everything works as a widget, as static HTML, and as a plain call.
 """
 
+from .asked import ask, hint
+from .check import check
 from .own_page import own_page
-from .practice import check, practise, recall
+from .practice import practise, recall
 from .predict import predict, reveal
-from .progress import forget
+from .progress import forget, i_am
 from .question import Feedback, Misconception, Question
 from .steps import Step, Steps
 from .this_machine import this_machine
@@ -21,8 +23,11 @@ __all__ = [
     "Scenario",
     "Step",
     "Steps",
+    "ask",
     "check",
     "forget",
+    "hint",
+    "i_am",
     "own_page",
     "practise",
     "predict",

@@ -13,16 +13,10 @@ from ..units import VmlabError
 from . import progress
 from .answer_box import AnswerBox, button, html
 from .predict import GREEN, GREY, ORANGE
-from .question import Facts, Feedback, Question
+from .question import Facts, Question
 from .show import WIDE, Interactive, note, paragraph
 
 TWIN = 1000  # number of the first variant that the last hint may work out
-
-
-def check(question: Question, given: Any, variant: int = 0) -> Feedback:
-    """Check an answer without widgets."""
-    facts = question.variant(progress.learner(), variant)
-    return question.check(question.parse(given, facts), facts)
 
 
 def practise(question: Question, variant: int = 0) -> Practice:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from html import escape
 from typing import Any
 
 WIDE = "font-family:system-ui,'DejaVu Sans',sans-serif;font-size:14px;line-height:1.45;max-width:62em"
+
+_silent = False  # while a notebook's cells run only for their answers
 
 
 class Interactive:
@@ -39,6 +43,38 @@ class Interactive:
 
     def __repr__(self) -> str:
         return self.static_text()
+
+
+def show(thing: Any) -> None:
+    """Show at once: in a notebook as a notebook does it, elsewhere as text."""
+    if _silent:
+        return
+    try:
+        from IPython import get_ipython
+        from IPython.display import display
+    except ImportError:
+        print(thing)
+        return
+    if get_ipython() is None:
+        print(thing)
+    else:
+        display(thing)
+
+
+def silent() -> bool:
+    """Whether nothing is to be shown now."""
+    return _silent
+
+
+@contextmanager
+def silently() -> Iterator[None]:
+    """For a while, show nothing."""
+    global _silent
+    _silent, before = True, _silent
+    try:
+        yield
+    finally:
+        _silent = before
 
 
 def widgets_there() -> bool:

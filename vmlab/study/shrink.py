@@ -12,7 +12,7 @@ from typing import Any
 
 from .plain import Plain
 
-TRIES = 120
+TRIES = 60
 
 
 def shrink(given: Plain, fails: Callable[[Plain], bool], tries: int = TRIES) -> Plain:

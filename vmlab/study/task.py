@@ -23,7 +23,7 @@ from .question import Misconception
 from .shrink import shrink
 
 Given = Mapping[str, Plain]
-NUMBER = 40  # cases of one check
+NUMBER = 30  # cases of one check
 NAMED = 0.75  # a belief is named if it explains at least this part of the cases that tell it from the truth
 
 
@@ -68,7 +68,8 @@ class Task:
     `draw(rng, size)` makes a case as plain data, `size` from 0.0 (small) to 1.0 (large); `args`, `answer` and
     `loads` take that data by name and return the function's arguments, the model's answer, and lines of Python
     that make the same machine or trace. The beliefs' answers are functions of the arguments, in their order.
-    `barred` are the modules (with all below them) that would do the work: a grader keeps them away.
+    `hints` are two: a question, and the step that matters. `barred` are the modules (with all below them) that
+    would do the work: a grader keeps them away.
     """
 
     id: str
@@ -79,6 +80,7 @@ class Task:
     answer: Callable[..., Plain]
     loads: Callable[..., str]
     beliefs: tuple[Misconception, ...]
+    hints: tuple[str, str]
     what: str = "machines"
     barred: tuple[str, ...] = ("vmlab.kernel", "vmlab.physical", "vmlab.virtual", "vmlab.record", "vmlab.study")
 

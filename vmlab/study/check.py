@@ -1,0 +1,159 @@
+"""Check an answer at once, alone and without a server: `check("05.frames", frames)`.
+
+It says what was compared and what was not, names the belief behind a wrong answer, and never prints the right
+one. A function is run on machines drawn here, always the same ones; a grader draws others. `mark` does the same for
+nbgrader's hidden tests, with other machines, and raises if the answer is not right.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from ..units import VmlabError
+from . import bank, progress
+from .exercise import name_of
+from .plain import Plain, plain
+from .predict import GREEN, ORANGE
+from .question import Question
+from .show import note, silent
+from .task import Call, Reply, Task, Verdict, drawn, mistyped, tell_call, written
+from .weigh import Scenario
+
+SEED = "check"  # of the machines that everybody may see
+NOT_CHECKED = "Not checked: how you got there."
+
+
+class NotRight(VmlabError):
+    """An answer that nbgrader must give no points for."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a check says: `kind` is "right" or what went wrong; `lines` load the smallest case that fails."""
+
+    kind: str
+    text: str
+    lines: str = ""
+
+    def __str__(self) -> str:
+        return "\n".join(filter(None, (self.text, self.lines)))
+
+    __repr__ = __str__
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        code = f"<pre>{escape(self.lines)}</pre>" if self.lines else ""
+        return {
+            "text/html": note(self.text, GREEN if self.kind == "right" else ORANGE) + code,
+            "text/plain": str(self),
+        }
+
+
+def check(what: str | Question | Task | Scenario, answer: Any = None, variant: int = 0) -> Checked | None:
+    """Check an answer to what has this id; under nbgrader an answer that is not right is an error."""
+    if silent():
+        return None
+    entry = bank.find(what) if isinstance(what, str) else what
+    checked = judged(entry, answer, variant)
+    if not isinstance(entry, Scenario):
+        progress.remember(entry.id, kind=checked.kind)
+    if not os.environ.get("NBGRADER_EXECUTION"):
+        return checked
+    print(checked)
+    if checked.kind not in ("right", "written"):
+        raise NotRight(checked.text)
+    return None
+
+
+def judged(entry: bank.Entry, answer: Any, variant: int = 0, seed: Any = SEED) -> Checked:
+    """The same for what was found already; `seed` draws the cases of a code task."""
+    if isinstance(entry, Scenario):
+        return _weighed(entry, answer)
+    if answer is None:
+        return Checked("blank", f"No answer yet: give {name_of(entry.id)} a value, and run its cell.")
+    if isinstance(entry, Question):
+        return _answered(entry, answer, variant)
+    if not callable(answer):
+        return Checked("unreadable", f"Expected the function itself, {entry.entry}, without brackets after it.")
+    return words(entry, entry.judge(here(answer), entry.cases(drawn(entry.id, seed))))
+
+
+def mark(entry_id: str, answer: Any) -> None:
+    """Raise unless the answer is right, also on cases that `check` does not show (VMLAB_SEED draws others)."""
+    entry = bank.find(entry_id)
+    seed = os.environ.get("VMLAB_SEED", "mark")
+    for learner in (progress.learner(), ""):  # who gave no name was asked what everybody is asked
+        with progress.as_learner(learner):
+            checked = judged(entry, answer, seed=seed)
+        if checked.kind == "right":
+            return
+    raise NotRight(checked.text)
+
+
+def here(function: Callable[..., Any]) -> Call:
+    """A learner's function, run in this process: its value or its error as a reply; what it prints is left out."""
+
+    def call(args: Sequence[Plain]) -> Reply:
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):
+                return Reply(plain(function(*args)))
+        except Exception as bad:
+            return Reply(error=_said(bad))
+
+    return call
+
+
+def words(task: Task, verdict: Verdict) -> Checked:
+    """What a verdict means, for the learner."""
+    if verdict.kind == "right":
+        agrees = f"{task.entry} agrees with the model on all {verdict.number} {task.what} drawn here, small to large."
+        return Checked("right", f"{agrees}\nNot checked: other {task.what} (a grader draws its own).")
+    if verdict.kind == "blank":
+        return Checked("blank", f"{task.entry} returns None each time: is there a return in every branch?")
+    count = f"{verdict.passed} of {verdict.number} {task.what} agree with the model."
+    assert verdict.case is not None
+    if verdict.belief is not None:
+        text = f"That is what follows if {verdict.belief.belief}. {verdict.belief.back}\n{count}"
+    elif verdict.kind == "error":
+        text = f"Your function stops with {verdict.reply.error}\n{count}"
+    else:
+        odd = mistyped(verdict.case, verdict.reply)
+        text = f"Look at the type: {odd}.\n{count}" if odd else f"{count} No belief known here explains the others."
+    came = "stops there" if verdict.reply.error else f"returns {written(verdict.reply.value)}, and the model disagrees"
+    lines = "\n".join([*tell_call(task, verdict.case), f"# {came}"])
+    return Checked(verdict.kind, f"{text}\nThe smallest one found that goes wrong:", lines)
+
+
+def _answered(question: Question, answer: Any, variant: int) -> Checked:
+    facts = question.variant(progress.learner(), variant)
+    try:
+        given = question.parse(answer if question.choices else plain(answer), facts)
+    except VmlabError as bad:
+        return Checked("unreadable", str(bad))
+    feedback = question.check(given, facts)
+    if feedback.kind != "right":
+        return Checked(feedback.kind, feedback.text)
+    because = question.because.format(answer=question.answer(**facts), **facts)
+    return Checked("right", f"Right. {because}\nChecked: this value, for the facts you were told. {NOT_CHECKED}")
+
+
+def _weighed(scenario: Scenario, answer: Any) -> Checked:
+    if not isinstance(answer, str) or len(answer.split()) < 5:
+        return Checked("blank", "Write what you would choose and what it costs, in two sentences.")
+    progress.remember(scenario.id, sentence=answer)
+    rows = [" | ".join(way) for way in (("way", "what you get", "what it costs"), *scenario.ways)]
+    return Checked("written", "No program judges this. Hold your sentences against the ways:", "\n".join(rows))
+
+
+def _said(bad: Exception) -> str:
+    """An exception as one line, with the line of the learner's code that it came from."""
+    frames = traceback.extract_tb(bad.__traceback__)
+    line = next((frame.line for frame in reversed(frames) if frame.line), "")
+    text = str(bad).splitlines()[0] if str(bad) else ""
+    return f"{type(bad).__name__}: {text}{f' (in: {line})' if line and not isinstance(bad, VmlabError) else ''}"
