@@ -1,0 +1,46 @@
+/* The page allocator's trace events since boot (trace_event=kmem:... on the command line), as short lines:
+ * the event's letter, then frame, order and the rest as the kernel printed them. */
+#include "agent.h"
+
+static const struct {
+	const char *event, *letter;
+} EVENTS[] = {
+	{"mm_page_alloc:", "A"}, {"mm_page_free:", "F"}, {"mm_page_free_batched:", "B"},
+	{"mm_page_alloc_zone_locked:", "L"}, {"mm_page_pcpu_drain:", "D"}, {"mm_page_alloc_extfrag:", "X"},
+};
+
+static void say_event(const char *line)
+{
+	for (size_t i = 0; i < sizeof EVENTS / sizeof *EVENTS; i++) {
+		const char *found = strstr(line, EVENTS[i].event);
+		const char *cpu = strchr(line, '[');
+		if (!found)
+			continue;
+		/* "page=0x... " is an address that was hashed, or the frame again: leave it out */
+		found += strlen(EVENTS[i].event);
+		const char *pfn = strstr(found, "pfn=");
+		say("%s %d %s", EVENTS[i].letter, cpu ? atoi(cpu + 1) : 0, pfn ? pfn : found + 1);
+		return;
+	}
+}
+
+void stage_trace(void)
+{
+	static char line[1024];
+	write_file("/sys/kernel/tracing/tracing_on", "0");
+	FILE *trace = fopen("/sys/kernel/tracing/trace", "r");
+	if (!trace) {
+		say("@@ERR no tracefs\n");
+		return;
+	}
+	say_begin("trace");
+	while (fgets(line, sizeof line, trace))
+		if (line[0] == '#')
+			say("%s", line);
+		else
+			say_event(line);
+	fclose(trace);
+	say_end("trace");
+	say_file("buddyinfo_at_trace", "/proc/buddyinfo");
+	say_file("zoneinfo_at_trace", "/proc/zoneinfo");
+}
