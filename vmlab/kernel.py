@@ -8,6 +8,7 @@ Left out: the boot of other CPUs, memory given back or taken by drivers, and wha
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from . import arch
@@ -28,7 +29,9 @@ from .physical.slab_page import Frames
 from .physical.zonelist import NoPage, Page, node_order
 from .physical.zones import Node, Zones
 from .units import PAGE_SHIFT, VmlabError, group_hex, human, pfn_up
+from .virtual.highmem import HighMem
 from .virtual.layout import Layout
+from .virtual.pkmap import Waits, Woken
 from .virtual.vmalloc import NoArea, VmallocSpace, vmalloc_space
 
 
@@ -48,6 +51,7 @@ class Kernel:
     min_free_kbytes: int
     slab: SlabAllocator = field(init=False)
     vmap_areas: VmallocSpace = field(init=False)
+    highmem: HighMem = field(init=False)
 
     def __post_init__(self) -> None:
         rows = arch.get(self.machine.arch)
@@ -58,6 +62,7 @@ class Kernel:
         self.vmap_areas = vmalloc_space(
             self.machine, rows, self.layout, self.alloc_pages, self.free_pages, managed_pages
         )
+        self.highmem = HighMem(self.zones, self.layout, self.mem_map, self.machine.cpus)
 
     def __repr__(self) -> str:
         zones = ", ".join(zone.name for zone in self.zones if zone.populated)
@@ -128,6 +133,18 @@ class Kernel:
     def vmalloc_to_pfn(self, va: int) -> int:
         """The frame under an address in vmalloc space; refuses an address at which nothing is mapped."""
         return self.vmap_areas.to_phys(va) >> PAGE_SHIFT
+
+    def kmap(self, page: Page | NoPage | int, task: str = "current") -> int | Waits:
+        """An address for a page: its own in lowmem, else a window's; Waits, which is false, if the task must sleep."""
+        return self.highmem.kmap(page, task)
+
+    def kunmap(self, page: Page | NoPage | int, task: str = "current") -> tuple[Woken, ...]:
+        """Give the page's window back; returns what became of the tasks that this woke."""
+        return self.highmem.kunmap(page, task)
+
+    def kmap_local(self, page: Page | NoPage | int, cpu: int = 0) -> AbstractContextManager[int]:
+        """`with k.kmap_local(page) as va:` a window for the task that runs on `cpu`, the last one given back first."""
+        return self.highmem.kmap_local(page, cpu)
 
     def may_write(self, pfn: int) -> tuple[bool, str]:
         """Whether frame `pfn` of the freshly booted machine may be written to at will, and why."""

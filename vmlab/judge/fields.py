@@ -17,6 +17,7 @@ from ..physical.zones import Zone
 from ..record import Recorded
 from ..units import MiB, align_down
 from .compared import Compared, Rows
+from .highmem import HIGHMEM_FIELDS
 from .translation import TRANSLATION_FIELDS
 from .vmalloc import VMALLOC_FIELDS
 
@@ -223,4 +224,5 @@ FIELDS: dict[str, Callable[[Machine, Kernel, Recorded], Rows]] = {
     "layout": layout,
     **TRANSLATION_FIELDS,
     **VMALLOC_FIELDS,
+    **HIGHMEM_FIELDS,
 }
