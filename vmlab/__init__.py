@@ -19,22 +19,30 @@ from .virtual.context import Cpu, Mm, Task
 from .virtual.tlb import Tlb
 
 if TYPE_CHECKING:
+    from .process.file import File
+    from .process.memory import Memory
+    from .process.process import Process
+    from .process.swap_entry import SwapEntry
     from .virtual.page_table import PageTable
 
 __all__ = [
     "BootCall",
     "Config",
     "Cpu",
+    "File",
     "GiB",
     "Image",
     "Kernel",
     "KiB",
     "Machine",
+    "Memory",
     "MiB",
     "Mm",
     "PageList",
     "PageTable",
+    "Process",
     "Region",
+    "SwapEntry",
     "Task",
     "TiB",
     "Tlb",
@@ -49,7 +57,13 @@ __all__ = [
 ]
 
 
-_LATER = {"PageTable": "virtual.page_table"}  # names whose modules need numpy: imported when first asked for
+_LATER = {  # names whose modules are heavy, or seldom wanted: imported when first asked for
+    "File": "process.file",
+    "Memory": "process.memory",
+    "PageTable": "virtual.page_table",
+    "Process": "process.process",
+    "SwapEntry": "process.swap_entry",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,1 @@
+"""Processes: address spaces that fault, fork, swap and move."""
