@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from typing import Any
 
 from . import arch
 from .ledger import Ledger
@@ -28,6 +29,7 @@ from .physical.slab_caches import SlabAllocator
 from .physical.slab_page import Frames
 from .physical.zonelist import NoPage, Page, node_order
 from .physical.zones import Node, Zones
+from .process.user_memory import UserMemory
 from .units import PAGE_SHIFT, VmlabError, group_hex, human, pfn_up
 from .virtual.highmem import HighMem
 from .virtual.layout import Layout
@@ -36,7 +38,7 @@ from .virtual.vmalloc import NoArea, VmallocSpace, vmalloc_space
 
 
 @dataclass(slots=True, repr=False)
-class Kernel:
+class Kernel(UserMemory):
     """A booted machine and its parts."""
 
     machine: Machine
@@ -51,6 +53,7 @@ class Kernel:
     min_free_kbytes: int
     slab: SlabAllocator = field(init=False)
     vmap_areas: VmallocSpace = field(init=False)
+    _memory: Any = field(init=False, default=None)  # see UserMemory.memory
     highmem: HighMem = field(init=False)
 
     def __post_init__(self) -> None:
