@@ -13,6 +13,7 @@ from typing import Any
 
 from ..kernel import Kernel
 from ..machine import Machine
+from ..procfs import PagemapEntry
 from ..record import Recorded
 from ..record.tables import tables_path
 from ..virtual.address_space import AddressSpace, Walk
@@ -105,8 +106,20 @@ def pagemap(machine: Machine, kernel: Kernel, recorded: Recorded) -> Rows:
         yield Compared(what, mine, (bool(theirs["present"]), bool(theirs["swapped"]), theirs.get("pfn")))
 
 
+def pagemap_words(machine: Machine, kernel: Kernel, recorded: Recorded) -> Rows:
+    """The kernel's 64 bits, decoded, against what the recorder read in them; and encoded again."""
+    for stage, translation in _stages(recorded):
+        for case in translation["cases"]:
+            what = f"{stage} {case['proc']} {case['va']:#x} {case['what']}"
+            told = {name: value for name, value in case["pagemap"].items() if name != "raw"}
+            entry = PagemapEntry.decode(case["pagemap"]["raw"])
+            yield Compared(f"{what}: decoded", {name: getattr(entry, name) for name in told}, told)
+            yield Compared(f"{what}: encoded", entry.encode(), case["pagemap"]["raw"], address=True)
+
+
 TRANSLATION_FIELDS = {
     "translation": user_translation,
     "kernel translation": kernel_translation,
     "pagemap": pagemap,
+    "pagemap words": pagemap_words,
 }

@@ -1,9 +1,14 @@
-"""The files of /proc that describe physical memory: printed for the model, read from any kernel.
+"""The files of /proc that describe memory: printed for the model, read from any kernel.
 
 One reader for both: what `print_zoneinfo` writes for a modelled kernel, `parse_zoneinfo` reads back, and
 `read_zoneinfo` reads this machine's own file.
 """
 
+from .kpage import flag_names, flag_word, read_kpagecount, read_kpageflags
+from .live_pagemap import PagemapFile, read_pagemap, sample_pagemap
+from .maps import Mapping, Smaps, format_maps, parse_maps, parse_smaps, read_maps, read_smaps
+from .pagemap import Pagemap, PagemapEntry, parse_pagemap
+from .pagemap_scan import Region, has_pagemap_scan, scan_pagemap
 from .pagetypeinfo import (
     PageTypeInfo,
     format_pagetypeinfo,
@@ -43,21 +48,34 @@ from .vmallocinfo import (
 
 __all__ = [
     "BuddyInfo",
+    "Mapping",
     "PageTypeInfo",
+    "Pagemap",
+    "PagemapEntry",
+    "PagemapFile",
+    "Region",
     "Resource",
     "SlabInfo",
+    "Smaps",
     "VmallocInfo",
     "ZoneInfo",
+    "flag_names",
+    "flag_word",
     "format_buddyinfo",
     "format_iomem",
+    "format_maps",
     "format_pagetypeinfo",
     "format_slabinfo",
     "format_vmallocinfo",
     "format_zoneinfo",
+    "has_pagemap_scan",
     "parse_buddyinfo",
     "parse_iomem",
+    "parse_maps",
+    "parse_pagemap",
     "parse_pagetypeinfo",
     "parse_slabinfo",
+    "parse_smaps",
     "parse_vmallocinfo",
     "parse_zoneinfo",
     "print_buddyinfo",
@@ -70,10 +88,17 @@ __all__ = [
     "print_zoneinfo",
     "read_buddyinfo",
     "read_iomem",
+    "read_kpagecount",
+    "read_kpageflags",
+    "read_maps",
+    "read_pagemap",
     "read_pagetypeinfo",
     "read_slabinfo",
+    "read_smaps",
     "read_vmallocinfo",
     "read_zoneinfo",
     "sample",
+    "sample_pagemap",
+    "scan_pagemap",
     "zoneinfo",
 ]
