@@ -19,6 +19,7 @@ def swap_rows() -> tuple[SwapFormat, ...]:
     return tuple(row for module in (x86, arm, arm64, riscv) for row in module.ROWS)
 
 
+@functools.cache
 def swap_format(name: str, kernel: str = "6.1") -> SwapFormat:
     """The row of page-table format `name` in Linux `kernel`, such as ("x86-64-4", "6.1")."""
     rows = [row for row in swap_rows() if row.format == name]

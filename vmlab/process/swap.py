@@ -187,10 +187,14 @@ class Swap:
 
     def holders(self, slot: Slot, mms: Any) -> list[tuple[Any, int]]:
         """Every (mm, va) whose entry names the slot: all tables are searched, as swapoff does (try_to_unuse)."""
-        found = []
+        return self.all_holders(mms).get(tuple(slot), [])  # type: ignore[arg-type]
+
+    def all_holders(self, mms: Any) -> dict[Slot, list[tuple[Any, int]]]:
+        """The same of every slot that some entry names."""
+        found: dict[Slot, list[tuple[Any, int]]] = {}
         for mm in mms:
             for va in mm.table.populated:
                 entry = mm.table.pte(va).swap
-                if entry is not None and entry.slot == slot:
-                    found.append((mm, va))
+                if entry is not None:
+                    found.setdefault(entry.slot, []).append((mm, va))
         return found
