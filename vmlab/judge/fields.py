@@ -18,6 +18,7 @@ from ..record import Recorded
 from ..units import MiB, align_down
 from .compared import Compared, Rows
 from .highmem import HIGHMEM_FIELDS
+from .swap import SWAP_FIELDS
 from .translation import TRANSLATION_FIELDS
 from .vmalloc import VMALLOC_FIELDS
 
@@ -224,5 +225,6 @@ FIELDS: dict[str, Callable[[Machine, Kernel, Recorded], Rows]] = {
     "layout": layout,
     **TRANSLATION_FIELDS,
     **VMALLOC_FIELDS,
+    **SWAP_FIELDS,
     **HIGHMEM_FIELDS,
 }
