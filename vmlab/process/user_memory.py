@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ..virtual.context import Cpu, Switch, Task
     from ..virtual.tlb import Tlb
     from .memory import Memory
+    from .notify import Watch
     from .process import Process
     from .swap import Swap
 
@@ -67,6 +68,12 @@ class UserMemory:
         from .process import Process
 
         return Process(self.memory, name)
+
+    def watch(self, process: Process, va: int) -> Watch:
+        """Watch the page of `process` that holds `va`: every change, and who tells of it."""
+        from .notify import Watch
+
+        return Watch(process, va)
 
     def switch(self, task: Task) -> Switch:
         """Run a process, or one of its threads, next."""

@@ -7,6 +7,15 @@ One reader for both: what `print_zoneinfo` writes for a modelled kernel, `parse_
 from .kpage import flag_names, flag_word, read_kpagecount, read_kpageflags
 from .live_pagemap import PagemapFile, read_pagemap, sample_pagemap
 from .maps import Mapping, Smaps, format_maps, parse_maps, parse_smaps, read_maps, read_smaps
+from .model_pagemap import (
+    kpagecount,
+    kpageflags,
+    model_pagemap,
+    model_smaps,
+    print_maps,
+    print_pagemap,
+    print_smaps,
+)
 from .pagemap import Pagemap, PagemapEntry, parse_pagemap
 from .pagemap_scan import Region, has_pagemap_scan, scan_pagemap
 from .pagetypeinfo import (
@@ -69,6 +78,10 @@ __all__ = [
     "format_vmallocinfo",
     "format_zoneinfo",
     "has_pagemap_scan",
+    "kpagecount",
+    "kpageflags",
+    "model_pagemap",
+    "model_smaps",
     "parse_buddyinfo",
     "parse_iomem",
     "parse_maps",
@@ -81,8 +94,11 @@ __all__ = [
     "print_buddyinfo",
     "print_extfrag_index",
     "print_iomem",
+    "print_maps",
+    "print_pagemap",
     "print_pagetypeinfo",
     "print_slabinfo",
+    "print_smaps",
     "print_unusable_index",
     "print_vmallocinfo",
     "print_zoneinfo",
