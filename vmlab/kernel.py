@@ -32,7 +32,7 @@ from .physical.zones import Node, Zones
 from .process.user_memory import UserMemory
 from .units import PAGE_SHIFT, VmlabError, group_hex, human, pfn_up
 from .virtual.highmem import HighMem
-from .virtual.layout import Layout
+from .virtual.layout import Layout, kernel_layout
 from .virtual.pkmap import Waits, Woken
 from .virtual.vmalloc import NoArea, VmallocSpace, vmalloc_space
 
@@ -201,7 +201,7 @@ def boot(machine: Machine) -> Kernel:
         memblock=memblock,
         allocations=allocations,
         mem_map=allocations.mem_map,
-        layout=Layout(machine, rows, bounds, memblock, allocations.got),
+        layout=kernel_layout(machine, bounds, memblock, got=allocations.got, mem_map=allocations.mem_map),
         buddy=buddy,
         page_allocator=PageAllocator(nodes, buddy),
         min_free_kbytes=min_free_kbytes,

@@ -56,6 +56,7 @@ class Config:
     cma_bytes: int | None = None  # default contiguous memory area, 0 without CONFIG_CMA
     nr_cpus: int | None = None  # CONFIG_NR_CPUS
     fixmap_slots: int | None = None  # __end_of_fixed_addresses (x86-32: it moves the end of lowmem)
+    fixmap_permanent_slots: int | None = None  # __end_of_permanent_fixed_addresses: without boot's own slots
     fix_kmap_begin: int | None = None
     task_struct_bytes: int | None = None  # sizeof(struct task_struct); x86 cuts its FPU state to what the CPU has
     mm_struct_bytes: int | None = None  # sizeof(struct mm_struct), without the CPU mask behind it

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from ..units import VmlabError
+from .space import Area, Space
 
 if TYPE_CHECKING:
     from ..machine import Machine
@@ -29,16 +30,6 @@ class Bounds:
     high_memory: int
 
 
-@dataclass(frozen=True, slots=True)
-class Area:
-    """One stretch of the kernel's half of the address space: `start`..`end`, half open."""
-
-    name: str
-    start: int
-    end: int
-    what: str
-
-
 class Arch:
     """The rules of one architecture. Frame numbers and bytes as named; `config` is complete."""
 
@@ -56,7 +47,7 @@ class Arch:
     thread_bytes = 16384  # THREAD_SIZE, a kernel stack
     thread_align = 16384  # THREAD_ALIGN, of a kernel stack in vmalloc space
     vmap_stack = True  # CONFIG_VMAP_STACK: kernel stacks lie in vmalloc space
-    random_bases: frozenset[str] = frozenset()  # layout constants that KASLR draws
+    random_bases: frozenset[str] = frozenset()  # layout constants that KASLR draws, or that follow from those
     frees_unused_mem_map: bool = False  # mm/memblock.c:free_unused_memmap does anything
     frees_section_gaps: bool = False  # whole pages between the image's sections are freed with init
     frees_whole_initrd: bool = True  # a partly filled last page of the initrd is given back too
@@ -197,9 +188,22 @@ class Arch:
         """Layout values that are addresses of boot allocations: `got` as BootAllocations keeps it."""
         return {}
 
-    def areas(self, machine: Machine, bounds: Bounds) -> list[Area]:
-        """Every area of the kernel's half, ascending."""
+    def space(
+        self, machine: Machine, bounds: Bounds, ram: Sequence[tuple[int, int]], bases: Mapping[str, int]
+    ) -> Space:
+        """Every area of the kernel's half, and its tests of a pointer.
+
+        `ram` is memblock.memory, (start, end) in bytes; `bases` what KASLR drew, by the names in `random_bases`.
+        """
         raise NotImplementedError
+
+    def draw(self, machine: Machine, bounds: Bounds, draws: Sequence[int]) -> dict[str, int]:
+        """The bases that the kernel computes from random words, in the order in which it draws them."""
+        raise VmlabError(f"{self.name} kernels do not move these areas at random")
+
+    def words_for(self, machine: Machine, bounds: Bounds, bases: Mapping[str, int]) -> list[int]:
+        """Words from which `draw` would compute `bases`, where its rule can reach them."""
+        raise VmlabError(f"{self.name} kernels do not move these areas at random")
 
 
 def _whole(value: object, least: int, most: int, step: int = 1) -> bool:

@@ -10,28 +10,19 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .. import arch
 from ..kernel import Kernel
 from ..machine import Machine
 from ..physical.zones import Zone
 from ..record import Recorded
-from ..units import MiB, align_down
 from .compared import Compared, Rows
 from .highmem import HIGHMEM_FIELDS
+from .layout import KASLR, LAYOUT_FIELDS, random_bases
 from .swap import SWAP_FIELDS
 from .translation import TRANSLATION_FIELDS
 from .vmalloc import VMALLOC_FIELDS
 
-KASLR = "KASLR drew it at random while booting"
 NO_LOG = "the record has no boot log, so the sizes of the later boot allocations are unknown"
 NO_INITRD = "the record has no boot log, so the size of the initrd, freed late, is unknown"
-MODULES = 0xFFFF_FFFF_A000_0000  # lowest place MODULES_VADDR can have on x86-64
-
-
-def random_bases(machine: Machine) -> frozenset[str]:
-    """Layout constants that this kernel drew at random while booting."""
-    drawn = machine.config.kaslr and not machine.has_flag("nokaslr")
-    return arch.get(machine.arch).random_bases if drawn else frozenset()
 
 
 def boot_allocations(machine: Machine, kernel: Kernel, recorded: Recorded) -> Rows:
@@ -177,25 +168,6 @@ def mem_map_zone(machine: Machine, kernel: Kernel, recorded: Recorded) -> Rows:
     yield Compared("frames by zone", dict(counted), dict(recorded.mem_map["frames_by_zone"]))
 
 
-def layout(machine: Machine, kernel: Kernel, recorded: Recorded) -> Rows:
-    """Layout constants; modules_start of x86-64 is taken from where modules were loaded.
-
-    The recorder writes 0xffff_ffff_a000_0000 for machines booted with nokaslr. MODULES_VADDR depends on how
-    the kernel was built, not on its command line, and these kernels loaded their first module at
-    0xffff_ffff_c000_0000 (their vmallocinfo says so).
-    """
-    random = random_bases(machine)
-    for name, value in recorded.layout.items():
-        if value is None:
-            continue
-        mine = kernel.layout.constants.get(name)
-        if name == "modules_start" and value >= MODULES:
-            loaded = [row["start"] for row in recorded.data.get("vmallocinfo") or () if row["start"] >= MODULES]
-            value = align_down(min(loaded), 512 * MiB) if loaded else value
-        reason = KASLR if name in random else ""
-        yield Compared(name, mine, value, reason, address=True)
-
-
 def _merged(spans: Any) -> list[list[int]]:
     merged: list[list[int]] = []
     for start, end in sorted(spans):
@@ -222,7 +194,7 @@ FIELDS: dict[str, Callable[[Machine, Kernel, Recorded], Rows]] = {
     "mem_map address": mem_map_place,
     "mem_map frames": mem_map_frames,
     "mem_map zone": mem_map_zone,
-    "layout": layout,
+    **LAYOUT_FIELDS,
     **TRANSLATION_FIELDS,
     **VMALLOC_FIELDS,
     **SWAP_FIELDS,

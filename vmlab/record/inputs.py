@@ -89,6 +89,7 @@ def _config(data: dict[str, Any], hardware: Fields, kernel: Fields) -> Config:
         cma_bytes=options.number("CONFIG_CMA_SIZE_MBYTES", 0) << 20 if has_cma else 0,
         nr_cpus=nr_cpus,
         fixmap_slots=fixed.integer("__end_of_fixed_addresses", 0),
+        fixmap_permanent_slots=fixed.integer("__end_of_permanent_fixed_addresses", 0),
         fix_kmap_begin=fixed.integer("FIX_KMAP_BEGIN", 0),
         task_struct_bytes=kernel.fields("sizeof").integer("task_struct", 0) or None,
         mm_struct_bytes=kernel.fields("sizeof").integer("mm_struct", 0) or None,

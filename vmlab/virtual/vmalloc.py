@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..arch import Arch
+from ..arch.space import IMAGE
 from ..machine import Machine
 from ..physical import gfp as flags
 from ..physical.zonelist import NoPage, Page
@@ -249,8 +250,9 @@ def vmalloc_space(
     space = VmallocSpace(
         start, area.end, one_frame, free, total_pages, machine.cpus, rows.ioremap_max_order(machine.config)
     )
-    image = rows.image(machine)
-    space.unused.remove(image.text_va, image.text_va + image.end - image.start)
+    for other in layout.areas:
+        if other.name == IMAGE and start <= other.start < area.end:
+            space.unused.remove(other.start, other.end)
     return space
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from ...parts import BootCall, Config, Image
 from ...units import PAGE_SHIFT, PAGE_SIZE, GiB, KiB, MiB, align_down, align_up
 from .. import usual
-from ..base import Arch, Area, Bounds
+from ..base import Arch, Bounds
+from ..space import Space
 from . import boot, layout
 
 if TYPE_CHECKING:
@@ -185,8 +187,10 @@ class Arm(Arch):
             return {}
         return {"pkmap_page_table": pages[-3] - self.phys_offset(machine) + self.page_offset(machine)}
 
-    def areas(self, machine: Machine, bounds: Bounds) -> list[Area]:
-        return layout.areas(machine, bounds, self.phys_offset(machine))
+    def space(
+        self, machine: Machine, bounds: Bounds, ram: Sequence[tuple[int, int]], bases: Mapping[str, int]
+    ) -> Space:
+        return layout.space(machine, bounds, self.phys_offset(machine), ram)
 
 
 ARM = Arm()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ...units import PAGE_SHIFT, PAGE_SIZE, MiB, align_down
-from ..base import Area, Bounds
+from ..base import Bounds
+from ..space import Area, PaRule, PointerRules, Space, direct_map, pfns, rounded, user
 
 if TYPE_CHECKING:
     from ...machine import Machine
@@ -44,33 +46,38 @@ def constants(machine: Machine, bounds: Bounds, phys_offset: int) -> dict[str, i
     return rows
 
 
-def areas(machine: Machine, bounds: Bounds, phys_offset: int) -> list[Area]:
-    """The kernel's half, ascending."""
+def space(machine: Machine, bounds: Bounds, phys_offset: int, ram: Sequence[tuple[int, int]]) -> Space:
+    """Every area and test; `ram` is memblock.memory, bytes."""
     at = constants(machine, bounds, phys_offset)
-    rows = [
+    start, high_memory = at["page_offset"], at["high_memory"]
+    lowmem = [(low, min(high, bounds.limit or high)) for low, high in ram if low < (bounds.limit or 0)]
+    areas = [
         Area("modules", at["modules_start"], at["modules_end"], "code and data of loadable modules"),
+        direct_map(start, high_memory, phys_offset, lowmem, "lowmem at a constant offset, kernel image included"),
+        Area("vmalloc", at["vmalloc_start"], VMALLOC_END, "vmalloc, ioremap, kernel stacks: through page tables"),
+        Area("device tree", VMALLOC_END, 0xFFC0_0000, "the boot loader's device tree, two sections"),
+        # slot 0 stands at FIXADDR_TOP itself (asm-generic/fixmap.h:__fix_to_virt)
         Area(
-            "direct map",
-            at["page_offset"],
-            at["high_memory"],
-            "lowmem at a constant offset, kernel image included",
-        ),
-        Area(
-            "vmalloc",
-            at["vmalloc_start"],
-            at["vmalloc_end"],
-            "vmalloc, ioremap, kernel stacks: through page tables",
-        ),
-        Area("device tree", 0xFF80_0000, 0xFFC0_0000, "the boot loader's device tree, two sections"),
-        Area(
-            "fixmap",
-            FIXADDR_START,
-            FIXADDR_TOP,
+            *("fixmap", FIXADDR_START, FIXADDR_TOP + PAGE_SIZE),
             "addresses fixed at compile time, kmap_local slots among them",
         ),
         Area("vectors", VECTORS, VECTORS + (2 << PAGE_SHIFT), "exception vectors and their stubs"),
     ]
     if "pkmap_base" in at:
-        start = at["pkmap_base"]
-        rows.append(Area("pkmap", start, start + PKMAP_BYTES, "kmap's window onto HighMem, 512 slots"))
-    return sorted(rows, key=lambda area: area.start)
+        pkmap = at["pkmap_base"], at["pkmap_base"] + PKMAP_BYTES
+        areas.append(Area("pkmap", *pkmap, f"kmap's window onto HighMem, {LAST_PKMAP} slots"))
+    is_lpae = machine.config.format == "arm-lpae"
+    rules = PointerRules(
+        pa=(PaRule(0, 1 << 32, start - phys_offset),),
+        valid=((start, high_memory),),
+        vmalloc=(at["vmalloc_start"], VMALLOC_END),
+        modules=(at["modules_start"], at["modules_end"]),
+        # mm/init.c:pfn_valid: whole pageblocks around RAM
+        frames=pfns(rounded(ram, PAGE_SIZE << (machine.config.pageblock_order or 0))),
+        memory=pfns(ram),
+        source="Linux 6.1, arch/arm/include/asm/memory.h and arch/arm/mm/init.c",
+        pa_bits=64 if is_lpae else 32,
+        struct_page_bytes=machine.config.struct_page_bytes or 0,
+    )
+    below = user(at["modules_start"])  # TASK_SIZE is 16 MiB below the direct map
+    return Space(32, tuple(sorted(areas, key=lambda area: area.start)), rules, (below,), start, phys_offset)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from ...parts import BootCall, Config, Image
-from ...units import PAGE_SHIFT, PAGE_SIZE, GiB, MiB, align_down, align_up
+from ...units import PAGE_SHIFT, PAGE_SIZE, GiB, MiB, VmlabError, align_down, align_up
 from .. import usual
-from ..base import Arch, Area, Bounds
-from . import boot, layout
+from ..base import Arch, Bounds
+from ..space import Area, Space
+from . import boot, kaslr, layout
 
 if TYPE_CHECKING:
     from ...machine import Machine
     from ...physical.memblock import Memblock
 
 U32_MAX = 0xFFFF_FFFF
+PA_RANGE = {"cortex-a57": 44, "cortex-a53": 40, "cortex-a72": 44}  # bits of a physical address, ID_AA64MMFR0_EL1
+TEXT_OFFSET = 64 * 1024  # _stext - _text: SEGMENT_ALIGN
 
 _ARM64 = Config(
     format="arm64-4k-48",
@@ -137,8 +141,26 @@ class Arm64(Arch):
     def constants(self, machine: Machine, bounds: Bounds) -> dict[str, int]:
         return layout.constants(machine, bounds, self.phys_offset(machine))
 
-    def areas(self, machine: Machine, bounds: Bounds) -> list[Area]:
-        return layout.areas(machine, bounds, self.phys_offset(machine))
+    def space(
+        self, machine: Machine, bounds: Bounds, ram: Sequence[tuple[int, int]], bases: Mapping[str, int]
+    ) -> Space:
+        return layout.space(machine, bounds, self.phys_offset(machine), self.image(machine), ram, bases)
+
+    def draw(self, machine: Machine, bounds: Bounds, draws: Sequence[int]) -> dict[str, int]:
+        """One word, the boot loader's seed, moves both the image and the direct map."""
+        if not draws:
+            raise VmlabError("draws: expected one random word, the boot loader's seed, got none")
+        at, plain = layout.addresses(), self._without_kaslr(machine)
+        return kaslr.randomized(at, 48, *plain, draws[0], PA_RANGE.get(machine.cpu, 48))
+
+    def words_for(self, machine: Machine, bounds: Bounds, bases: Mapping[str, int]) -> list[int]:
+        at, plain = layout.addresses(), self._without_kaslr(machine)
+        placed = {"image_va": self.image(machine).text_va, **bases}
+        return [kaslr.seed_for(at, 48, plain, placed, PA_RANGE.get(machine.cpu, 48))]
+
+    def _without_kaslr(self, machine: Machine) -> tuple[int, int]:
+        """memstart_addr and the address of _stext of the same kernel, not moved."""
+        return self.phys_offset(machine), layout.addresses().modules_end + TEXT_OFFSET
 
 
 ARM64 = Arm64()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from ...parts import BootCall, Config, Image
 from ...ranges import Ranges
 from ...units import PAGE_SHIFT, PAGE_SIZE, GiB, KiB, MiB
-from ..base import Arch, Area, Bounds
-from . import boot, layout32, layout64
+from ..base import Arch, Bounds
+from ..space import Space, Spans, pfns, rounded
+from . import boot, kaslr, layout32, layout64
 
 if TYPE_CHECKING:
     from ...machine import Machine
@@ -35,6 +37,7 @@ _I386 = Config(
     cma_bytes=0,
     nr_cpus=32,
     fixmap_slots=1537,
+    fixmap_permanent_slots=583,
     fix_kmap_begin=68,
     task_struct_bytes=6528,
     mm_struct_bytes=560,
@@ -193,8 +196,14 @@ class I386(X86):
         place = layout32.pkmap_page_table(machine, memblock, brk[0].end) if brk and machine.config.highmem else None
         return {} if place is None else {"pkmap_page_table": self.page_offset(machine) + place}
 
-    def areas(self, machine: Machine, bounds: Bounds) -> list[Area]:
-        return layout32.areas(machine, bounds)
+    def space(
+        self, machine: Machine, bounds: Bounds, ram: Sequence[tuple[int, int]], bases: Mapping[str, int]
+    ) -> Space:
+        # FLATMEM: below max_mapnr, which is highend_pfn (mm/init_32.c:mem_init); SPARSEMEM: whole sections
+        frames: Spans = ((0, bounds.max_pfn),)
+        if machine.config.memory_model != "FLATMEM":
+            frames = pfns(rounded(ram, 1 << self.section_shift(machine.config)))
+        return layout32.space(machine, bounds, ram, frames)
 
 
 class Amd64(X86):
@@ -246,8 +255,20 @@ class Amd64(X86):
     def constants(self, machine: Machine, bounds: Bounds) -> dict[str, int]:
         return layout64.constants(machine, bounds)
 
-    def areas(self, machine: Machine, bounds: Bounds) -> list[Area]:
-        return layout64.areas(machine, bounds)
+    def space(
+        self, machine: Machine, bounds: Bounds, ram: Sequence[tuple[int, int]], bases: Mapping[str, int]
+    ) -> Space:
+        return layout64.space(machine, bounds, self.image(machine), ram, bases)
+
+    def draw(self, machine: Machine, bounds: Bounds, draws: Sequence[int]) -> dict[str, int]:
+        """Three words for the regions, and with a fourth the image moves too."""
+        bases = kaslr.randomized(machine, bounds.max_pfn, draws)
+        if len(draws) > len(kaslr.REGIONS):
+            bases["image_va"] = kaslr.image_va(machine, self.image(machine), draws[3])
+        return bases
+
+    def words_for(self, machine: Machine, bounds: Bounds, bases: Mapping[str, int]) -> list[int]:
+        return kaslr.words_for(machine, bounds.max_pfn, bases)
 
 
 ROWS = {"i386": I386(), "amd64": Amd64()}

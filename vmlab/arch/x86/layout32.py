@@ -6,10 +6,12 @@ is left: that is why it is 875 MiB on Debian's kernel and not the 896 MiB of old
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ...units import PAGE_SIZE, MiB, align_down
-from ..base import Area, Bounds
+from ..base import Bounds
+from ..space import Area, PaRule, PointerRules, Space, Spans, direct_map, pfns, user
 
 if TYPE_CHECKING:
     from ...machine import Machine
@@ -19,6 +21,7 @@ FIXADDR_TOP = 0xFFFF_F000
 CPU_ENTRY_AREA_PAGES = 43  # a CPU (sizeof(struct cpu_entry_area) in pages)
 VMALLOC_OFFSET = 8 * MiB
 VMALLOC_RESERVE = 128 * MiB
+ISA_END = MiB  # arch/x86/mm/init.c:init_mem_mapping maps all of the first MiB, RAM or not
 KM_MAX_IDX = 16
 INIT_PGT_BUF_PAGES = 6  # arch/x86/mm/init.c:early_alloc_pgt_buf
 
@@ -107,38 +110,39 @@ def _fixmap_tables(machine: Machine, pmd: int) -> int:
     return len(missing) + (high - low + 1 if high > low else 0)
 
 
-def areas(machine: Machine, bounds: Bounds) -> list[Area]:
-    """The kernel's half, ascending."""
-    at = stack_down(machine)
-    start = bounds.high_memory + VMALLOC_OFFSET
-    page_offset = machine.config.page_offset or 0
+def space(machine: Machine, bounds: Bounds, ram: Sequence[tuple[int, int]], frames: Spans) -> Space:
+    """Every area; `ram` is memblock.memory in bytes, `frames` what pfn_valid is true for."""
+    at, page_offset = stack_down(machine), machine.config.page_offset or 0
+    start, end = bounds.high_memory + VMALLOC_OFFSET, at["vmalloc_end"]
+    lowmem = [(low, min(high, bounds.limit or high)) for low, high in (*ram, (0, ISA_END)) if low < (bounds.limit or 0)]
     rows = [
+        direct_map(page_offset, bounds.high_memory, 0, lowmem, "lowmem at a constant offset, kernel image included"),
+        Area("vmalloc", start, end, "vmalloc, ioremap, modules: through page tables"),
         Area(
-            "direct map",
-            page_offset,
-            bounds.high_memory,
-            "lowmem at a constant offset, kernel image included",
+            *("LDT", at["ldt"], at["ldt"] + pmd_size(machine)),
+            "a process's own segment table, for page-table isolation",
         ),
-        Area("vmalloc", start, at["vmalloc_end"], "vmalloc, ioremap, modules: through page tables"),
-        Area("LDT", at["ldt"], at["cpu_entry_area"], "a process's own segment table, for page-table isolation"),
+        Area("cpu entry area", at["cpu_entry_area"], at["fixaddr_start"], "what a CPU needs on entry to the kernel"),
+        # slot 0 stands at FIXADDR_TOP itself (asm-generic/fixmap.h:__fix_to_virt)
         Area(
-            "cpu entry area",
-            at["cpu_entry_area"],
-            at["fixaddr_start"],
-            "what a CPU needs on entry to the kernel",
-        ),
-        Area(
-            "fixmap",
-            at["fixaddr_start"],
-            FIXADDR_TOP,
+            *("fixmap", at["fixaddr_start"], FIXADDR_TOP + PAGE_SIZE),
             "addresses fixed at compile time, kmap_local slots among them",
         ),
     ]
     if machine.config.highmem:
-        pkmap = at["pkmap_base"]
-        window = last_pkmap(machine) * PAGE_SIZE
-        rows.insert(
-            2,
-            Area("pkmap", pkmap, pkmap + window, f"kmap's window onto HighMem, {last_pkmap(machine)} slots"),
-        )
-    return rows
+        slots = last_pkmap(machine)
+        window = at["pkmap_base"], at["pkmap_base"] + slots * PAGE_SIZE
+        rows.insert(2, Area("pkmap", *window, f"kmap's window onto HighMem, {slots} slots"))
+    permanent = machine.config.fixmap_permanent_slots or machine.config.fixmap_slots or 0
+    rules = PointerRules(
+        pa=(PaRule(0, 1 << 32, page_offset),),
+        valid=((page_offset, start), (end, FIXADDR_TOP - permanent * PAGE_SIZE)),
+        vmalloc=(start, end),
+        modules=(start, end),  # MODULES_VADDR is VMALLOC_START
+        frames=frames,
+        memory=pfns(ram),
+        source="Linux 6.1, arch/x86/mm/physaddr.c and asm/pgtable_32_areas.h",
+        pa_bits=32,
+        struct_page_bytes=machine.config.struct_page_bytes or 0,
+    )
+    return Space(32, tuple(rows), rules, (user(page_offset),), page_offset)
