@@ -33,6 +33,9 @@ NOT_CHECKED = "Not checked: how you got there."
 class NotRight(VmlabError):
     """An answer that nbgrader must give no points for."""
 
+    def _render_traceback_(self) -> list[str]:  # IPython's: the words alone, without our own lines above them
+        return [str(self)]
+
 
 @dataclass(frozen=True)
 class Checked:
@@ -67,7 +70,7 @@ def check(what: str | Question | Task | Scenario, answer: Any = None, variant: i
         return checked
     print(checked)
     if checked.kind not in ("right", "written"):
-        raise NotRight(checked.text)
+        raise NotRight(str(checked))
     return None
 
 
@@ -93,7 +96,7 @@ def mark(entry_id: str, answer: Any) -> None:
             checked = judged(entry, answer, seed=seed)
         if checked.kind == "right":
             return
-    raise NotRight(checked.text)
+    raise NotRight(str(checked))
 
 
 def here(function: Callable[..., Any]) -> Call:

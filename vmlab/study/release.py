@@ -1,7 +1,8 @@
 """`vmlab release`: build what learners open from `lessons/`, the one source of it.
 
-`lessons/NN-topic.py` (py:percent) becomes `notebooks/NN-topic.ipynb`: outputs empty, cell ids fixed, the
-same bytes however often it is built. `--check` builds nothing and says which files differ.
+`lessons/NN-topic.py` (py:percent) becomes `notebooks/NN-topic.ipynb`, and `NN-topic.exercise.py` becomes
+`solutions/NN-topic.ipynb` and `exercises/NN-topic.ipynb`: outputs empty, cell ids fixed, the same bytes however
+often they are built. `--check` builds nothing and says which files differ.
 """
 
 from __future__ import annotations
@@ -11,10 +12,14 @@ import os
 import re
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from ..units import VmlabError
+from . import assignment
 
 LESSON = re.compile(r"\d\d-[a-z0-9_-]+\.py")
+EXERCISE = re.compile(r"\d\d-[a-z0-9_-]+\.exercise\.py")
+BUILT = ("notebooks", "solutions", "exercises")
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
 
@@ -29,13 +34,14 @@ def run(args: argparse.Namespace) -> int:
     root = project(args.root)
     wanted = built(root)
     stale = [path for path, content in wanted.items() if _read(path) != content]
-    left = [path for path in sorted((root / "notebooks").glob("*.ipynb")) if path not in wanted]
+    left = [path for folder in BUILT for path in sorted((root / folder).glob("*.ipynb")) if path not in wanted]
     for path in stale:
         if not args.check:
             write(path, wanted[path])
         print(f"{'differs' if args.check else 'built'}: {path.relative_to(root)}")
     for path in left:
-        print(f"has no lesson: {path.relative_to(root)}; remove it, or add lessons/{path.stem}.py")
+        source = f"{path.stem}{'' if path.parent.name == 'notebooks' else '.exercise'}.py"
+        print(f"has no source: {path.relative_to(root)}; remove it, or add lessons/{source}")
     if args.check and (stale or left):
         print("Run `vmlab release` and commit what it writes.")
         return 1
@@ -53,25 +59,54 @@ def project(root: Path | None) -> Path:
 
 def built(root: Path) -> dict[Path, bytes]:
     """Every file that `lessons/` leads to, with its content."""
-    sources = [path for path in sorted((root / "lessons").glob("*.py")) if LESSON.fullmatch(path.name)]
-    return {root / "notebooks" / f"{source.stem}.ipynb": notebook(source) for source in sources}
+    made: dict[Path, bytes] = {}
+    for source in sorted((root / "lessons").glob("*.py")):
+        if LESSON.fullmatch(source.name):
+            made[root / "notebooks" / f"{source.stem}.ipynb"] = notebook(source)
+        elif EXERCISE.fullmatch(source.name):
+            for folder, content in exercise(source).items():
+                made[root / folder / f"{source.stem.removesuffix('.exercise')}.ipynb"] = content
+    return made
 
 
 def notebook(source: Path) -> bytes:
     """One lesson as a notebook: the file's exact bytes."""
-    import jupytext
-    import nbformat
-
-    cells = jupytext.reads(source.read_text(encoding="utf-8"), fmt="py:percent").cells
+    cells = _cells(source)
     for number, cell in enumerate(cells, 1):
         cell["id"] = f"{source.stem[:48]}-{number:02}"
         cell["metadata"] = {}
+    return _bytes(_book(cells))
+
+
+def exercise(source: Path) -> dict[str, bytes]:
+    """One exercise with and without its solutions: the exact bytes of two notebooks, by folder."""
+    stem = source.stem.removesuffix(".exercise")
+    book = _book(assignment.with_solutions(_cells(source), stem))
+    return {"solutions": _bytes(book), "exercises": _bytes(assignment.without_solutions(book))}
+
+
+def _cells(source: Path) -> list[Any]:
+    import jupytext
+
+    cells: list[Any] = jupytext.reads(source.read_text(encoding="utf-8"), fmt="py:percent").cells
+    for cell in cells:
         if cell["cell_type"] == "code":
             cell["outputs"], cell["execution_count"] = [], None
+    return cells
+
+
+def _book(cells: list[Any]) -> Any:
+    import nbformat
+
     metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
-    made = nbformat.v4.new_notebook(cells=cells, metadata=metadata, nbformat_minor=5)
-    nbformat.validate(made)
-    return (nbformat.writes(made, version=nbformat.NO_CONVERT).rstrip("\n") + "\n").encode()
+    return nbformat.v4.new_notebook(cells=cells, metadata=metadata, nbformat_minor=5)
+
+
+def _bytes(book: Any) -> bytes:
+    import nbformat
+
+    nbformat.validate(book)
+    return (nbformat.writes(book, version=nbformat.NO_CONVERT).rstrip("\n") + "\n").encode()
 
 
 def write(path: Path, content: bytes) -> None:

@@ -31,13 +31,13 @@ def shrink(given: Plain, fails: Callable[[Plain], bool], tries: int = TRIES) -> 
     return given
 
 
-def smaller(value: Plain) -> Iterator[Plain]:
-    """Values simpler than `value` in one respect, the boldest first; words stay as they are."""
+def smaller(value: Plain, row: bool = False) -> Iterator[Plain]:
+    """Values simpler than `value` in one respect, the boldest first. Words stay, and so does a row's length."""
     kind: Any = type(value)
     if kind is list:
-        yield from _shorter(value)
+        yield from () if row else _shorter(value)
         for index, part in enumerate(value):
-            yield from ([*value[:index], simple, *value[index + 1 :]] for simple in smaller(part))
+            yield from ([*value[:index], simple, *value[index + 1 :]] for simple in smaller(part, row=True))
     elif kind is dict:
         for name, part in value.items():
             yield from (value | {name: simple} for simple in smaller(part))

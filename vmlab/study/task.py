@@ -11,6 +11,7 @@ Left out: whether the code is clear, or fast; and partly right functions score n
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -95,7 +96,14 @@ class Task:
 
     def cases(self, rng: random.Random, number: int = NUMBER) -> list[Case]:
         """`number` cases, from small to large."""
-        return [self.case(self.draw(rng, index / max(1, number - 1))) for index in range(number)]
+        return [self._valid(rng, index / max(1, number - 1)) for index in range(number)]
+
+    def _valid(self, rng: random.Random, size: float) -> Case:
+        """The next draw that makes a case: not every memory map is a machine."""
+        for _ in range(50):
+            with contextlib.suppress(VmlabError):
+                return self.case(self.draw(rng, size))
+        raise VmlabError(f"task {self.id}: expected a draw that makes a case, got none in 50 of size {size}")
 
     def judge(self, call: Call, cases: Iterable[Case]) -> Verdict:
         """Run a function over cases and say what its answers mean."""
@@ -133,8 +141,8 @@ class Task:
         def fails(given: Given) -> bool:
             try:
                 candidate = self.case(given)
-            except (VmlabError, ArithmeticError, LookupError):
-                return False  # makes no machine, or none that the question fits
+            except (ValueError, TypeError, ArithmeticError, LookupError):
+                return False  # makes no machine, or none that the task fits
             came = found[0][1] if found[0][1].last else call(copy.deepcopy(candidate.args))
             if came.last or bool(came.error) != bool(reply.error) or agrees(candidate, came):
                 return False
