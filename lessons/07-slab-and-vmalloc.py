@@ -198,9 +198,11 @@ predict(lists.TWICE)
 reveal(lists.TWICE, lambda: "The model checks every free: " + lists.double_free_is_named())
 
 # %% [markdown]
-# A kernel with `CONFIG_SLAB_FREELIST_HARDENED` notices only a second free of the object that is at the head of the
-# list (mm/slub.c: `set_freepointer`). It also stores the pointer mixed with a secret number, so that an overwritten
-# one leads nowhere useful.
+# A kernel with `CONFIG_SLAB_FREELIST_HARDENED` notices one case only: the object is at the head of the very list that
+# it is being put on (mm/slub.c, `set_freepointer`: `BUG_ON(object == fp)`). Free another object in between, and nothing
+# is noticed. Such a kernel also stores the pointer mixed with a secret number and the place where it is stored
+# (`freelist_ptr`), so that an overwritten one leads nowhere useful. `slub_debug=F` looks through the whole list
+# (`on_freelist`), and costs time at every call.
 #
 # ### Which slab is used
 #
@@ -356,10 +358,10 @@ recall(*slab_recall.END)
 # | more than 8 KiB: `kmalloc_large` | Linux 6.1, mm/slab_common.c |
 # | 2,752 bytes, 11 in 8 pages; 8,448 bytes, 3 in 8 pages | records arm-virt-armmp-1g, amd64-pc-4g (slabinfo) |
 # | last in, first out; partial lists: `___slab_alloc`, `__slab_free` | Linux 6.1, mm/slub.c |
-# | a double free noticed: `set_freepointer` | Linux 6.1, mm/slub.c |
+# | a double free noticed: `set_freepointer`, `freelist_ptr`, `on_freelist` | Linux 6.1, mm/slub.c |
 # | lowest address, guard page: `alloc_vmap_area`, `__get_vm_area_node` | Linux 6.1, mm/vmalloc.c |
 # | HighMem frames: `__vmalloc_area_node` | Linux 6.1, mm/vmalloc.c; record arm-virt-armmp-1g |
 # | lazy purge: `free_vmap_area_noflush` | Linux 6.1, mm/vmalloc.c |
 # | `vmalloc=` takes from lowmem: `adjust_lowmem_bounds` | Linux 6.1, arch/arm/mm/mmu.c; the two records |
 # | 32 TiB for vmalloc | Linux 6.1, Documentation/x86/x86_64/mm.rst |
-# | both files for root alone | Linux 6.1, mm/slab_common.c, mm/vmalloc.c |
+# | both files are root's (0400): `slab_proc_init`, `proc_vmalloc_init` | Linux 6.1, mm/slab_common.c, mm/vmalloc.c |
