@@ -17,11 +17,10 @@
 # %%
 import vmlab as vm
 from vmlab import explore, procfs, views
-from vmlab.physical.page_list import PageList
 from vmlab.study import practise, predict, recall, reveal, weigh
 from vmlab.study.questions import buddy as ask
-from vmlab.study.questions import buddy_steps, mem_map, mem_map_recall
-from vmlab.study.workbench import Workbench
+from vmlab.study.questions import buddy_fragmented as pieces
+from vmlab.study.questions import buddy_race, buddy_recall, buddy_refused, buddy_steps, buddy_stops, mem_map_recall
 
 # %% [markdown]
 # ## 1. From memory
@@ -62,10 +61,32 @@ practise(buddy_steps.SPLIT)
 # ## 4. Giving back
 #
 # A block merges with its buddy if that is free *as one block of the same order*, in the same zone. (Two whole
-# pageblocks, of which one belongs to CMA or is kept for atomic requests, do not merge either.)
+# pageblocks, of which one belongs to CMA or is kept for atomic requests, do not merge either.) One page that is
+# given back, worked out:
+
+# %%
+buddy_steps.free_steps(**buddy_steps.given_back(0x70000, 6, 0x70015, 2))
+
+# %% [markdown]
+# ### One step is yours
+
+# %%
+practise(buddy_steps.MERGE_STEP)
+
+# %% [markdown]
+# ### On your own
 
 # %%
 practise(buddy_steps.MERGE)
+
+# %% [markdown]
+# Free neighbours are not enough. Twice, everything around the page is free:
+
+# %%
+practise(buddy_stops.BORDER)
+
+# %%
+practise(buddy_stops.TOP)
 
 # %%
 predict(ask.LIFO)
@@ -97,41 +118,52 @@ predict(ask.STEAL)
 reveal(ask.STEAL)
 
 # %% [markdown]
-# Before the free lists are asked, the zone's **watermark** is, and **lowmem_reserve**: see who refuses here.
+# ## 7. Who says no
+#
+# Before the free lists are asked, the zone's **watermark** is, and **lowmem_reserve** (lesson 04).
+
+# %%
+predict(buddy_refused.REFUSED)
+
+# %%
+reveal(buddy_refused.REFUSED, lambda: views.Table(buddy_refused.COLUMNS, buddy_refused.rows()))
+
+# %% [markdown]
+# The same as the kernel says it, and yours to change: another order, another machine, `GFP_DMA`, `GFP_ATOMIC`.
 
 # %%
 pc = vm.boot(vm.load_machine("amd64-pc-1g"))
-while page := pc.alloc_pages(10):
+while page := pc.alloc_pages(10, "GFP_KERNEL"):
     pass
 print(page.tell())
 
 # %% [markdown]
-# ## 7. Free memory, and no large block
+# ## 8. Free memory, and no large block
 
 # %%
-predict(ask.FRAGMENTED)
+predict(pieces.FRAGMENTED)
 
 # %%
-full = ask.scattered()
-reveal(ask.FRAGMENTED, lambda: views.buddy_zone(full.buddy, full.zone))
+full = pieces.scattered()
+reveal(pieces.FRAGMENTED, lambda: views.buddy_zone(full.buddy, full.zone))
 
 # %% [markdown]
 # **Compaction** has two scanners: one goes up and collects movable pages in use, one comes down and collects
 # free pages to move them to.
 
 # %%
-predict(ask.COMPACTED)
+predict(pieces.COMPACTED)
 
 # %%
-dense = ask.scattered(compacted=True)
-reveal(ask.COMPACTED, lambda: views.buddy_zone(dense.buddy, dense.zone))
+dense = pieces.scattered(compacted=True)
+reveal(pieces.COMPACTED, lambda: views.buddy_zone(dense.buddy, dense.zone))
 
 # %%
-predict(ask.PINNED)
+predict(pieces.PINNED)
 
 # %%
-pinned = ask.scattered(compacted=True, kept=ask.UNMOVABLE)
-reveal(ask.PINNED, lambda: views.frame_map(pinned.buddy, pinned.zone))
+pinned = pieces.scattered(compacted=True, kept=pieces.UNMOVABLE)
+reveal(pieces.PINNED, lambda: views.frame_map(pinned.buddy, pinned.zone))
 
 # %% [markdown]
 # Now you: order, migratetype and path are set above, and each button is one action. Tab and Space suffice.
@@ -141,30 +173,32 @@ reveal(ask.PINNED, lambda: views.frame_map(pinned.buddy, pinned.zone))
 explore.buddy_explorer()
 
 # %% [markdown]
-# ## 8. The list beside buddy
+# ## 9. The list beside buddy
 #
-# The same 1,024 single pages from both, each on a fresh zone. What is counted is work, not time. The list unlinks its
-# head, whatever its length (`PageList.alloc`): that is its whole work. Buddy's work is the steps that its ledger tells.
+# The same requests for both, each on a fresh NewMem. Counted is work, not time: how often a block is put on a list
+# or taken off one. A list takes its head off, whatever its length.
 
 # %%
-own = PageList(vm.boot(mem_map.asker()), "NewMem", claim=True)
-from_list = [own.alloc() for _ in range(1024)]
-bench, steps = Workbench(), []
-for _ in from_list:
-    bench.alloc()
-    steps.append(len(bench.buddy.steps))
-print(f"list: {len(from_list):,} requests, one unlink each; {len(own):,} pages left, one at a time")
-print(f"buddy: {len(steps):,} requests, {sum(steps) / len(steps):.2f} steps each on average, at most {max(steps)}")
-
-# %% [markdown]
-# For single pages the list wins: one link, always. But nobody can ask it for two pages side by side, and it
-# cannot tell whether it has them. Linux uses both: the CPU's list *is* such a list, before the buddy allocator.
+predict(buddy_race.RACE)
 
 # %%
-weigh(ask.OWN_WAY)
+reveal(buddy_race.RACE, lambda: views.Table(buddy_race.COLUMNS, buddy_race.rows()))
 
 # %% [markdown]
-# ## 9. Your machine
+# - **The list wins** at single pages: half of buddy's work on average, and never more than one step, where buddy's
+#   slowest request takes eleven.
+# - **It is a draw** for what memory looks like afterwards, as long as the list is LIFO: it hands out the same frames
+#   again and again. FIFO walks through all of the zone and leaves a page kept here and there.
+# - **Buddy wins** when somebody needs two pages side by side. Nobody can ask a list for them, and it cannot tell
+#   whether it has them.
+#
+# Linux uses both: the CPU's list *is* such a list, before the buddy allocator.
+
+# %%
+weigh(buddy_race.OWN_WAY)
+
+# %% [markdown]
+# ## 10. Your machine
 #
 # Read-only. Where /proc/buddyinfo cannot be read, a recorded PC is shown, and the first line says so.
 
@@ -178,16 +212,30 @@ for row in rows:
     print(f"node {row.node} {row.name:8} {row.free_pages:9,} pages free; blocks by order: {row.nr_free}")
 
 # %% [markdown]
-# ## 10. What the model leaves out
+# Which free blocks are kept for which type is in /proc/pagetypeinfo. **Only root may read it**: it walks every free
+# list with the zone's lock held. Without root the recorded PC is shown. How many pageblocks are movable, and of which
+# type are the largest free blocks?
+
+# %%
+try:
+    types, shown = procfs.read_pagetypeinfo(), "your own machine"
+except vm.VmlabError as why:
+    types = procfs.read_pagetypeinfo(procfs.sample("pagetypeinfo"))
+    shown = f"a sample, the record amd64-pc-4g, because {why}"
+print(f"Shown: {shown}")
+print(procfs.format_pagetypeinfo(types))
+
+# %% [markdown]
+# ## 11. What the model leaves out
 #
 # - Reclaim: what happens between a refusal and "out of memory".
 # - Drivers that isolate or split pages, memory hotplug, shuffled lists.
 # - Time: the steps counted here are not nanoseconds, and caches and locks decide much.
 #
-# ## 11. From memory, once more
+# ## 12. From memory, once more
 
 # %%
-recall(*ask.END)
+recall(*buddy_recall.END)
 
 # %% [markdown]
 # ## Sources
@@ -195,10 +243,11 @@ recall(*ask.END)
 # | claim | source |
 # |---|---|
 # | the question quoted | public question "Find out pages used by mem_map[] array" |
-# | buddy and merge: `__free_one_page`, `__find_buddy_pfn` | Linux 6.1, mm/page_alloc.c, mm/internal.h |
+# | buddy, merge: `__free_one_page`, `page_is_buddy`, `__find_buddy_pfn` | Linux 6.1, mm/page_alloc.c, mm/internal.h |
 # | split: `__rmqueue_smallest`, `expand` | Linux 6.1, mm/page_alloc.c |
 # | per-CPU lists: `rmqueue_bulk`, `free_unref_page_commit` | Linux 6.1, mm/page_alloc.c |
 # | stealing: `__rmqueue_fallback`, `steal_suitable_fallback` | Linux 6.1, mm/page_alloc.c |
-# | refusal: `__zone_watermark_ok` | Linux 6.1, mm/page_alloc.c |
+# | refusal: `__zone_watermark_ok` | Linux 6.1, mm/page_alloc.c; record amd64-pc-1g |
+# | pagetypeinfo is root's (0400): `init_mm_internals`; its lock: `pagetypeinfo_showfree` | Linux 6.1, mm/vmstat.c |
 # | the scanners of compaction | Linux 6.1, mm/compaction.c |
 # | free lists of a PC | record amd64-pc-4g |

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import random
-
 import pytest
 
 import vmlab as vm
 from vmlab.physical.page_list import PageList
-from vmlab.physical.race import Lane, Request, race
+from vmlab.physical.race import Lane, Request, in_and_out, race, short_lived
 
 MACHINE = vm.load_machine("arm-virt-armmp-1g").with_config(zone_dma=False)
 
@@ -17,12 +15,6 @@ def lanes(requests: list[Request], order: str = "LIFO") -> tuple[Lane, Lane]:
     machine = MACHINE.with_zone("NewMem", size=64 * vm.MiB, below="HighMem")
     one, other = vm.boot(machine), vm.boot(machine)
     return race(PageList(one, "NewMem", order=order, claim=True), other.buddy, other.zones["NewMem"], requests)
-
-
-def in_and_out(count: int, kept: float, seed: int = 1) -> list[Request]:
-    """`count` pages one by one, then all but a share of them back in random order."""
-    back = random.Random(seed).sample(range(count), int(count * (1 - kept)))
-    return [Request(slot) for slot in range(count)] + [Request(slot, None) for slot in back]
 
 
 @pytest.mark.parametrize("order", ["LIFO", "FIFO"])
@@ -67,9 +59,7 @@ def test_with_a_few_pages_kept_memory_is_broken_for_both():
 
 def test_buddy_keeps_short_lived_pages_together_where_a_fifo_list_walks_through_all_memory():
     """One page at a time, every hundredth kept: a FIFO list has spread the kept ones over the whole zone."""
-    requests = []
-    for slot in range(16000):
-        requests += [Request(slot)] + ([Request(slot, None)] if slot % 100 else [])
+    requests = short_lived(16000, 100)
     mine, theirs = lanes(requests, "FIFO")
 
     assert mine.unusable(9, 12) > 500 > theirs.unusable(9, 12)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 
 from vmlab.explore import buddy as explorer
@@ -32,3 +33,12 @@ def test_stepping_back_shows_the_state_before() -> None:
     history = explorer.added(history, Action("fill half"))
     assert before != explorer.draw(history).drawing
     assert before.svg == explorer.draw(explorer.moved(history, -1)).drawing.svg
+
+
+def test_a_long_request_is_told_by_kinds_of_steps_with_nothing_dropped() -> None:
+    bench = Workbench.after([Action("allocate", 0, 1, 0)])
+    steps = bench.buddy.steps
+    kinds = {step.kind for step in steps}
+    told = sum(int(count) for count in re.findall(r"\((\d+) more like this\)", bench.said))
+    assert len(steps) == told + len(kinds)
+    assert "fetch 31 blocks" in bench.said

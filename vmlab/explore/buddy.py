@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from ..physical.migratetype import Migratetype
 from ..study.workbench import Action, Workbench
 from ..views.buddy import buddy_zone
-from .controls import LABEL
 from .explorer import Explorer, Scene
 
 MOST_ACTIONS = 60
@@ -27,7 +26,8 @@ BUTTONS = {
     "Compact": "compact",
 }
 TYPES = {kind.name: int(kind) for kind in (Migratetype.MOVABLE, Migratetype.UNMOVABLE, Migratetype.RECLAIMABLE)}
-PATHS = {"the zone's free lists": None, "the CPU's own list": 0}
+PATHS = {"the zone's lists": "zone", "the CPU's list": "cpu"}  # a widget takes None for "nothing chosen"
+CPU = {"zone": None, "cpu": 0}
 History = tuple[tuple[Action, ...], int]  # all actions, and how many of them are shown
 
 
@@ -37,6 +37,7 @@ class Actions:
 
     name: str
     start: History = ((), 0)
+    wide: ClassVar[bool] = True
 
     def make(self) -> Any:
         """Order, type and path of the next request, and a button for everything that can be done."""
@@ -45,15 +46,15 @@ class Actions:
 
         order = ipywidgets.BoundedIntText(value=0, min=0, max=10, description="Order")
         kind = ipywidgets.Dropdown(options=[*TYPES.items()], value=1, description="Migratetype")
-        path = ipywidgets.Dropdown(options=[*PATHS.items()], value=None, description="Through")
+        path = ipywidgets.Dropdown(options=[*PATHS.items()], value="zone", description="Through")
         for control in (order, kind, path):
-            control.style.description_width, control.layout.width = LABEL, "24em"
+            control.style.description_width, control.layout.width = "7em", "19em"
         box = ipywidgets.VBox()
-        box.layout = ipywidgets.Layout(grid_column="1 / -1")
+        box.layout = ipywidgets.Layout(max_width="940px")
         box.add_traits(value=traitlets.Any(self.start))
 
         def act(name: str) -> None:
-            box.value = added(box.value, Action(name, order.value, kind.value, path.value))
+            box.value = added(box.value, Action(name, order.value, kind.value, CPU[path.value]))
 
         doing = [_button(words, lambda _, name=name: act(name)) for words, name in BUTTONS.items()]
         moving = [

@@ -13,7 +13,10 @@ LABEL = "12em"
 
 
 class Control(Protocol):
-    """A named argument of a drawing function, with a starting value."""
+    """A named argument of a drawing function, with a starting value.
+
+    Controls stand in two columns; one that has `wide = True` has a row of its own below them.
+    """
 
     @property
     def name(self) -> str:

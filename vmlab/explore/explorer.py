@@ -70,8 +70,9 @@ class Explorer(Interactive):
         for widget in (*self._made.values(), self._table):
             widget.observe(self._changed, "value")
         columns = ipywidgets.Layout(grid_template_columns="repeat(2, minmax(20em, 1fr))", max_width="940px")
-        grid = ipywidgets.GridBox(list(self._made.values()), layout=columns)
-        return ipywidgets.VBox([grid, self._picture, self._says, self._table, self._rows])
+        wide = [self._made[control.name] for control in self.controls if getattr(control, "wide", False)]
+        grid = ipywidgets.GridBox([made for made in self._made.values() if made not in wide], layout=columns)
+        return ipywidgets.VBox([grid, *wide, self._picture, self._says, self._table, self._rows])
 
     def _changed(self, _: Any) -> None:
         self.values = {name: widget.value for name, widget in self._made.items()}

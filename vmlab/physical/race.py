@@ -11,6 +11,7 @@ measures. Left out: locks and caches, which per-CPU lists are there for.
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -32,6 +33,18 @@ class Request(NamedTuple):
 
     slot: int
     order: int | None = 0
+
+
+def in_and_out(count: int, kept: float = 0.0, seed: int = 1) -> list[Request]:
+    """`count` pages one by one, then all but a share of them back in random order."""
+    back = random.Random(seed).sample(range(count), int(count * (1 - kept)))
+    return [Request(slot) for slot in range(count)] + [Request(slot, None) for slot in back]
+
+
+def short_lived(count: int, every: int) -> list[Request]:
+    """One page at a time, given back at once, but each `every`-th is kept."""
+    there = [(Request(slot), Request(slot, None)) for slot in range(count)]
+    return [request for slot, both in enumerate(there) for request in (both if slot % every else both[:1])]
 
 
 @dataclass

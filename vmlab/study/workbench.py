@@ -9,6 +9,7 @@ Left out: who the pages belong to; a block stays with the list of blocks here un
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
@@ -17,7 +18,7 @@ from typing import NamedTuple
 from ..kernel import boot
 from ..machine import Machine
 from ..parts import Config, Region
-from ..physical import pcp
+from ..physical import compaction, pcp
 from ..physical.buddy import Buddy
 from ..physical.migratetype import Migratetype
 from ..physical.zones import Zone
@@ -35,12 +36,17 @@ class Action(NamedTuple):
     cpu: int | None = None
 
 
+def board() -> Machine:
+    """The asker's board: 2 GiB, of which 512 MiB are the zone NewMem."""
+    config = Config(zone_dma=False, max_order=MAX_ORDER, pageblock_order=PAGEBLOCK_ORDER)
+    plain = Machine(arch="arm", ram=(Region(0x4000_0000, 2 * GiB),), config=config)
+    return plain.with_zone("NewMem", size=512 * MiB, below="HighMem")
+
+
 @cache
 def newmem() -> Zone:
-    """The zone NewMem of a board with 2 GiB, as boot leaves it."""
-    config = Config(zone_dma=False, max_order=MAX_ORDER, pageblock_order=PAGEBLOCK_ORDER)
-    board = Machine(arch="arm", ram=(Region(0x4000_0000, 2 * GiB),), config=config)
-    return boot(board.with_zone("NewMem", size=512 * MiB, below="HighMem")).zones["NewMem"]
+    """The zone NewMem as boot leaves it."""
+    return boot(board()).zones["NewMem"]
 
 
 @dataclass
@@ -111,33 +117,13 @@ class Workbench:
 
     def compact(self) -> int:
         """Compact the whole zone, as a write to /proc/sys/vm/compact_memory does; how many pages were moved."""
-        moved = dict(_compact(self.buddy, self.zone))
+        moved = compaction.compact(self.buddy, self.zone).new_frame
         self.blocks = [(moved.get(pfn, pfn), order) for pfn, order in self.blocks]
         return len(moved)
 
     def largest(self) -> int:
         """The largest order that has a free block, -1 if nothing is free."""
         return max((order for order, count in enumerate(self.buddy.nr_free(self.zone)) if count), default=-1)
-
-
-def _compact(buddy: Buddy, zone: Zone) -> list[tuple[int, int]]:
-    """Run both scanners until they meet; (old frame, new frame) of every page moved."""
-    import numpy as np
-
-    from ..physical import compaction_kernels as kernels
-
-    pcp.drain(buddy, zone)
-    free = buddy.area_of(zone)
-    size, last = 1 << buddy.shape.pageblock_order, zone.end_pfn - 1 - free.base
-    control = np.zeros(6, np.uint64)
-    control[kernels.MIGRATE_AT] = zone.start_pfn - free.base
-    control[kernels.FREE_AT] = last & -size
-    moves = np.zeros((zone.spanned_pages + 64, 2), np.uint64)
-    sources, waiting = np.zeros(64, np.uint64), np.zeros(zone.spanned_pages, np.uint64)
-    one, movable = np.uint64(1), np.uint64(Migratetype.MOVABLE)
-    kernels.compact(free.area, kernels.NONE, movable, False, one, control, sources, waiting, moves)
-    done = moves[: int(control[kernels.MOVES])].astype(np.int64) + free.base
-    return [(int(old), int(new)) for old, new in done]
 
 
 def _alloc(bench: Workbench, action: Action) -> str:
@@ -157,11 +143,14 @@ def _free(bench: Workbench, action: Action, place: int) -> str:
 
 
 def _told(bench: Workbench, most: int = 4) -> str:
-    """The first and last steps of the last request."""
-    lines = [step.tell() for step in bench.buddy.steps]
-    if len(lines) > most:
-        lines = [*lines[: most - 1], f"({len(lines) - most} more)", lines[-1]]
-    return "; ".join(lines)
+    """The steps of the last request; if there are many, the first of each kind and how many followed."""
+    steps = bench.buddy.steps
+    if len(steps) <= most:
+        return "; ".join(step.tell() for step in steps)
+    kinds = Counter(step.kind for step in steps)
+    first = {step.kind: step for step in reversed(steps)}
+    more = {kind: f" ({count - 1} more like this)" if count > 1 else "" for kind, count in kinds.items()}
+    return "; ".join(first[kind].tell() + more[kind] for kind in kinds)
 
 
 def _fill_half(bench: Workbench, action: Action) -> str:

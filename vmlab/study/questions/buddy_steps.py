@@ -6,6 +6,7 @@ What the steps say is read from the trace that the allocator itself wrote; pract
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 from ...physical.buddy import Buddy
@@ -108,12 +109,12 @@ def given_back(start: int, top: int, pfn: int, order: int) -> Facts:
         "order": merged,
         "trace": tuple(step.kind for step in bench.buddy.steps),
         "ranges": _ranges(open_pages),
-        "buddy": first ^ 1 << merged,
+        "stop": f"not all of the buddy, {first ^ 1 << merged:#x}, is free",
     }
 
 
-def free_steps(pfn: int, first: int, order: int, buddy: int, trace: tuple[str, ...], **_: Any) -> Steps:
-    """The four steps of giving a page back; the first three are repeated as long as they succeed."""
+def free_steps(pfn: int, first: int, order: int, stop: str, trace: tuple[str, ...], **_: Any) -> Steps:
+    """The four steps of giving a page back; the first three are repeated until something stops them, `stop`."""
     merges = trace.count("merge")
     block = pfn >> order << order
     firsts = " → ".join(f"{pfn >> o << o:#x}" for o in range(order + 1))
@@ -128,9 +129,9 @@ def free_steps(pfn: int, first: int, order: int, buddy: int, trace: tuple[str, .
             ),
             Step(
                 "free?",
-                "is all of the buddy free, as one block of the same order?",
+                "may they merge: same zone, all of the buddy free as one block, order below the largest?",
                 f"orders 0 to {order}",
-                f"yes {merges} times, then no: {buddy:#x} is not",
+                f"yes {merges} times, then no: {stop}",
             ),
             Step("merge", "pfn & buddy is the new block; order + 1; again", firsts, f"{block:#x} of order {order}"),
             Step(
@@ -221,4 +222,13 @@ MERGE = Question(
     ),
     steps=free_steps,
     because="with the next order the buddy is not free as a whole: merging stops at order {order}.",
+)
+
+MERGE_STEP = replace(
+    MERGE,
+    id="06.merge-step",
+    ask="One step is open, and what follows it. A zone of frames {start:#x} to {end:#x} (that one excluded), all in "
+    "use but {ranges}. Now page {pfn:#x} is given back as well. How often may it merge?",
+    blank="free?",
+    because="a merge for each order below {order}; then {stop}.",
 )
