@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import sys
+from itertools import pairwise
 from pathlib import Path
 
 import nbformat
@@ -10,8 +12,10 @@ import pytest
 
 from vmlab.cli import main
 from vmlab.study import release
+from vmlab.units import VmlabError
 
 ROOT = Path(__file__).parent.parent
+EXERCISE = "05-where-is-mem_map.exercise.py"
 LESSON = "# %% [markdown]\n# # Title\n\n# %%\n1 + 1\n"
 
 
@@ -28,7 +32,7 @@ def test_committed_notebooks_are_what_the_lessons_give() -> None:
 
 
 def test_every_build_gives_the_same_bytes() -> None:
-    source = next((ROOT / "lessons").glob("05-*.py"))
+    source = ROOT / "lessons" / EXERCISE.replace(".exercise", "")
     assert release.notebook(source) == release.notebook(source)
 
 
@@ -69,6 +73,39 @@ def test_without_lessons_there_is_one_sentence(tmp_path: Path, capsys: pytest.Ca
     assert "there is no lessons/ here" in capsys.readouterr().err
 
 
-def test_exercise_sources_are_not_lessons(root: Path) -> None:
-    (root / "lessons" / "01-one.exercise.py").write_text(LESSON)
-    assert ["01-one.ipynb"] == [path.name for path in release.built(root)]
+def test_an_exercise_source_becomes_two_notebooks_and_no_lesson(root: Path) -> None:
+    shutil.copy(ROOT / "lessons" / EXERCISE, root / "lessons")
+    name = EXERCISE.replace(".exercise.py", ".ipynb")
+    found = {path.relative_to(root).as_posix() for path in release.built(root)}
+    assert {"notebooks/01-one.ipynb", f"solutions/{name}", f"exercises/{name}"} == found
+
+
+def test_every_build_of_an_exercise_gives_the_same_bytes() -> None:
+    assert release.exercise(ROOT / "lessons" / EXERCISE) == release.exercise(ROOT / "lessons" / EXERCISE)
+
+
+def test_an_exercise_has_fixed_ids_no_outputs_and_a_check_behind_each_answer() -> None:
+    for content in release.exercise(ROOT / "lessons" / EXERCISE).values():
+        book = nbformat.reads(content.decode(), as_version=4)
+        nbformat.validate(book)
+        assert len({cell.id for cell in book.cells}) == len(book.cells)
+        assert all(cell.id.startswith("05-exercise-") for cell in book.cells)
+        assert not any(cell.outputs for cell in book.cells if cell.cell_type == "code")
+        for cell, behind in pairwise(book.cells):
+            if cell.metadata.get("nbgrader", {}).get("solution"):
+                assert behind.source.startswith('check("05.')
+
+
+@pytest.mark.parametrize(("line", "instead"), [('item="05.walk"', 'item="05.wlak"'), ('item="05.walk"', "")])
+def test_items_that_differ_from_the_table_are_refused(line: str, instead: str, tmp_path: Path) -> None:
+    source = tmp_path / EXERCISE
+    source.write_text((ROOT / "lessons" / EXERCISE).read_text().replace(line, instead))
+    with pytest.raises(VmlabError, match=r"expected the items 05\.walk, 05\.frames_of"):
+        release.exercise(source)
+
+
+def test_without_nbgrader_there_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "nbgrader", None)
+    monkeypatch.setitem(sys.modules, "nbgrader.preprocessors", None)
+    with pytest.raises(VmlabError, match="pip install nbgrader"):
+        release.exercise(ROOT / "lessons" / EXERCISE)

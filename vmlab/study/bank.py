@@ -27,6 +27,10 @@ TOPICS = {
     "05": "mem_map",
     "06": "buddy",
     "07": "slab",
+    "08": "highmem",
+    "09": "layout",
+    "12": "moves",
+    "09": "layout",
 }
 
 
