@@ -57,6 +57,25 @@ def test_each_cpu_has_lists_of_its_own():
     assert one.pfn not in pcp.pages(kernel.buddy, zone, 0).lists[0, Migratetype.UNMOVABLE]
 
 
+def test_in_bulk_one_zone_serves_all_above_its_low_mark_raised_by_what_is_asked_for():
+    """__alloc_pages_bulk: no zone of the list is asked for a part of it, and nobody is waited for."""
+    kernel = vm.boot(vm.load_machine("i386-pc-686-512m"))
+    zone = kernel.zones["Normal"]
+    allocator = kernel.page_allocator
+    while zone.watermark.low + 100 < kernel.buddy.free_pages(zone):
+        assert 100 == len(allocator.alloc_bulk(100, "GFP_KERNEL"))
+    kernel.page_allocator.drain()
+    left = kernel.buddy.free_pages(zone) - zone.watermark.low
+    assert "DMA" == allocator.alloc_bulk(left, "GFP_KERNEL")[0].zone, "left must remain above the mark: not one less"
+    assert {"Normal"} == {page.zone for page in allocator.alloc_bulk(left - 1, "GFP_KERNEL")}
+    before = state(kernel)
+    assert [] == allocator.alloc_bulk(1 << 16, "GFP_KERNEL")
+    assert [] == allocator.alloc_bulk(100, "GFP_HIGHUSER_MOVABLE"), "movable pages are asked for one by one"
+    with pytest.raises(vm.VmlabError, match="asked for 1 page or more, got 0"):
+        allocator.alloc_bulk(0, "GFP_KERNEL")
+    assert before == state(kernel)
+
+
 def test_pages_on_a_cpus_list_are_free_for_nobody_else_until_it_is_drained():
     kernel = vm.boot(vm.load_machine("arm-virt-armmp-1g"))
     page = kernel.alloc_pages()

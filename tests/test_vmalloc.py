@@ -259,6 +259,16 @@ def test_frames_may_be_highmem_and_need_not_be_contiguous():
         kernel.virt_to_phys(va)
 
 
+def test_frames_in_bulk_are_those_that_single_requests_get():
+    """Both alike until the zone's low mark: pages come from the same CPU's list."""
+    one, other = (vm.boot(vm.load_machine("arm-virt-armmp-1g")) for _ in range(2))
+    va = one.vmalloc(300 * PAGE)
+    single = [other.alloc_pages(0, module.highmem_too("GFP_KERNEL")).pfn for _ in range(300)]
+
+    assert single == [one.vmalloc_to_pfn(va + page * PAGE) for page in range(300)]
+    assert one.buddy.nr_free(one.zones["HighMem"]) == other.buddy.nr_free(other.zones["HighMem"])
+
+
 def test_vmalloc_may_ask_for_dma_memory():
     kernel = vm.boot(vm.load_machine("i386-pc-686-1g"))
     va = kernel.vmalloc(PAGE, "GFP_KERNEL | GFP_DMA")

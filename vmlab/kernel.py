@@ -54,6 +54,7 @@ class Kernel(UserMemory):
     slab: SlabAllocator = field(init=False)
     vmap_areas: VmallocSpace = field(init=False)
     _memory: Any = field(init=False, default=None)  # see UserMemory.memory
+    _user_pages: Any = field(init=False, default=None)  # see UserMemory.user_pages
     highmem: HighMem = field(init=False)
 
     def __post_init__(self) -> None:
@@ -63,7 +64,13 @@ class Kernel(UserMemory):
         self.slab = boot_slab(self.machine, rows, Frames(self.alloc_pages, self.free_pages, offset, nodes))
         managed_pages = sum(zone.managed_pages for zone in self.zones)
         self.vmap_areas = vmalloc_space(
-            self.machine, rows, self.layout, self.alloc_pages, self.free_pages, managed_pages
+            self.machine,
+            rows,
+            self.layout,
+            self.alloc_pages,
+            self.free_pages,
+            managed_pages,
+            self.page_allocator.alloc_bulk,
         )
         self.highmem = HighMem(self.zones, self.layout, self.mem_map, self.machine.cpus)
 

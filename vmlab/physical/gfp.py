@@ -8,6 +8,8 @@ Left out: KASAN's and lockdep's bits, and cpusets.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from ..units import VmlabError
 from .zones import Zones
 
@@ -76,8 +78,13 @@ def mask(gfp: str | int) -> int:
         if not 0 <= gfp < 1 << 27:
             raise VmlabError(f"gfp: expected flags below 2**27, got {gfp:#x}")
         return gfp
+    return _bits(gfp)
+
+
+@lru_cache(maxsize=256)
+def _bits(words: str) -> int:
     bits = 0
-    for word in gfp.replace("|", " ").split():
+    for word in words.replace("|", " ").split():
         if word not in BITS and word not in COMBINED:
             raise VmlabError(f"gfp: unknown flag {word!r}; expected some of {', '.join((*COMBINED, *BITS))}")
         bits |= BITS[word] if word in BITS else mask(COMBINED[word])

@@ -3,7 +3,7 @@
 A request for up to 8 pages is served from a per-CPU list. A zone of which other types' pageblocks would have to
 be broken comes second (ALLOC_NOFRAGMENT); atomic requests for more than one page have pageblocks of their own.
 Before a request that may wait fails, such a pageblock and the per-CPU lists are given back (Linux 6.1,
-mm/page_alloc.c: __alloc_pages, get_page_from_freelist, __alloc_pages_slowpath).
+mm/page_alloc.c: __alloc_pages, get_page_from_freelist, __alloc_pages_slowpath, __alloc_pages_bulk).
 
 Left out: reclaim and compaction while a request waits (compaction.py is for asking for it).
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from ..units import VmlabError
 from . import gfp as flags
 from . import pcp
 from .buddy import Buddy
@@ -38,6 +39,18 @@ class PageAllocator:
                 if page is None and self.give_back(request.tries, request.migratetype, force):
                     page = request.passes()
         return page or NoPage(order, str(gfp), tuple(request.refusals))
+
+    def alloc_bulk(self, count: int, gfp: str | int, node: int | None = None, cpu: int = 0) -> list[Page]:
+        """Up to `count` single pages at once, from the first zone that has them all above its low mark (or none).
+
+        Fewer come when the zone's lists end before; then, and for movable pages, ask one by one with `alloc`
+        (__alloc_pages_bulk; the kernel takes movable pages in bulk, too).
+        """
+        if count < 1:
+            raise VmlabError(f"alloc_bulk: expected to be asked for 1 page or more, got {count}")
+        self.buddy.cpu(cpu)
+        request = _Request(self, 0, flags.mask(gfp), node, cpu)
+        return [] if request.migratetype == Migratetype.MOVABLE else request.bulk(count)
 
     def free(self, pfn: int, order: int, cpu: int = 0) -> None:
         """free_pages: to the CPU's list, or to the zone."""
@@ -97,14 +110,30 @@ class _Request:
             self.refusals.append(Refusal(zone.node, zone.name, why or f"no free block of order {self.order}"))
         return None
 
+    def bulk(self, count: int) -> list[Page]:
+        """The batch of __alloc_pages_bulk: one zone of the nearest node, its mark raised by the pages asked for."""
+        near = (zone for zone in self.tries if zone.node == self.tries[0].node)
+        zone = next((zone for zone in near if not self._refuses(zone, "low", AllocFlags(), count)), None)
+        if zone is None:
+            return []
+        import numpy as np
+
+        from .traces import ALLOC, Requests
+
+        slots = np.arange(count)
+        served = self.buddy.run(
+            zone, Requests(slots * 0 + ALLOC, slots * 0, slots * 0 + self.migratetype, slots), cpu=self.cpu
+        )
+        return [Page(pfn, 0, zone.node, zone.name, "low") for pfn in served.pfn.tolist() if pfn >= 0]
+
     def _rmqueue(self, zone: Zone, alloc: AllocFlags) -> int | None:
         pfn = self.buddy.alloc(zone, self.order, self.migratetype, cpu=self.cpu, flags=alloc.bits)
         if pfn is not None and alloc.highatomic:
             self.buddy.reserve_highatomic(zone, pfn)
         return pfn
 
-    def _refuses(self, zone: Zone, mark: str, alloc: AllocFlags) -> str:
-        pages = zone.watermark.low if mark == "low" else zone.watermark.min
+    def _refuses(self, zone: Zone, mark: str, alloc: AllocFlags, more: int = 0) -> str:
+        pages = (zone.watermark.low if mark == "low" else zone.watermark.min) + more
         by_type = self.buddy.nr_free_by_type(zone)
         total = [sum(counts) for counts in zip(*by_type.values(), strict=True)]
         kept = by_type[Migratetype.HIGHATOMIC], self.buddy.nr_highatomic(zone)

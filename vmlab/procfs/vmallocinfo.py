@@ -16,7 +16,7 @@ from pathlib import Path
 from .. import arch
 from ..kernel import Kernel
 from ..units import VmlabError
-from ..virtual.vmalloc import Area
+from ..virtual.area import Area
 
 LINE = re.compile(r"0x([0-9a-f]+)-0x([0-9a-f]+) +(\d+)((?: \S+)*) *")
 UNPURGED = "unpurged vm_area"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ..kernel import Kernel
 from ..units import PAGE_SHIFT, PAGE_SIZE, group_hex, human
-from ..virtual.vmalloc import Area
+from ..virtual.area import Area
 from . import svg
 from .drawing import Drawing, Table
 from .labels import Label, draw, place

@@ -25,55 +25,16 @@ from ..physical import gfp as flags
 from ..physical.zonelist import NoPage, Page
 from ..ranges import Ranges
 from ..units import PAGE_SHIFT, PAGE_SIZE, MiB, VmlabError, align_up, group_hex, human
+from .area import Area, BadArea, DoubleVfree, NoArea
 from .layout import Layout
 
 LAZY_BYTES = 32 * MiB  # a bit of the number of CPUs
-
-
-class BadArea(VmlabError):
-    """An address given back at which no area starts."""
-
-
-class DoubleVfree(BadArea):
-    """An address given back whose area was freed before."""
-
-
-@dataclass(frozen=True, slots=True)
-class Area:
-    """One area (struct vm_struct): `start`..`end` has a guard page at its end."""
-
-    start: int
-    end: int
-    kind: str  # "vmalloc", "ioremap" or "vmap"
-    caller: str
-    frames: tuple[Page, ...] = ()
-    phys: int | None = None
-
-    @property
-    def size(self) -> int:
-        """Bytes of addresses, guard page included, as /proc/vmallocinfo prints them."""
-        return self.end - self.start
-
-
-@dataclass(frozen=True, slots=True)
-class NoArea:
-    """-ENOMEM: addresses or frames ran out. False in a condition."""
-
-    size: int  # bytes asked for
-    why: str
-    no_page: NoPage | None = None  # what the page allocator said
-
-    def __bool__(self) -> bool:
-        return False
-
-    def tell(self) -> str:
-        """What the kernel's log says, and why."""
-        return self.why + ("\n" + self.no_page.tell() if self.no_page is not None else "")
+BULK = 100  # pages asked for at once, so that other tasks may run in between (vm_area_alloc_pages)
 
 
 @dataclass(slots=True)
 class VmallocSpace:
-    """The addresses `start`..`end`, and who has which. `alloc` and `free` are the page allocator's."""
+    """The addresses `start`..`end`, and who has which. `alloc`, `free` and `alloc_bulk` are the page allocator's."""
 
     start: int
     end: int
@@ -82,6 +43,7 @@ class VmallocSpace:
     total_pages: int  # more than these cannot be asked for
     cpus: int = 1
     ioremap_max_order: int = 30
+    alloc_bulk: Callable[[int, str | int], list[Page]] | None = None  # up to so many frames at once
     unused: Ranges = field(default_factory=Ranges)
     lazy: Ranges = field(default_factory=Ranges)  # freed, and perhaps still in some TLB ("unpurged vm_area")
     areas: dict[int, Area] = field(default_factory=dict)  # by start
@@ -118,9 +80,14 @@ class VmallocSpace:
         return NoArea(size, f"{got}: {len(frames)} of {pages} were free", failed)
 
     def _frames(self, pages: int, gfp: str | int) -> tuple[list[Page], NoPage | None]:
-        """One frame a page, each from wherever there is one (vm_area_alloc_pages)."""
+        """One frame a page, from wherever there is one: in bulk until that fails, then singly (vm_area_alloc_pages)."""
         frames: list[Page] = []
-        for _ in range(pages):
+        while self.alloc_bulk is not None and len(frames) < pages:
+            wanted = min(BULK, pages - len(frames))
+            frames += (got := self.alloc_bulk(wanted, gfp))
+            if len(got) < wanted:
+                break
+        while len(frames) < pages:
             page = self.alloc(gfp)
             if not isinstance(page, Page):
                 return frames, page
@@ -239,6 +206,7 @@ def vmalloc_space(
     alloc: Callable[[int, str | int], Page | NoPage],
     free: Callable[[Page], None],
     total_pages: int,
+    alloc_bulk: Callable[[int, str | int], list[Page]],
 ) -> VmallocSpace:
     """The vmalloc space of a booted machine; where the kernel image lies in it (arm64), that part is taken."""
     area = layout.area("vmalloc")
@@ -246,9 +214,12 @@ def vmalloc_space(
     def one_frame(gfp: str | int) -> Page | NoPage:
         return alloc(0, highmem_too(gfp))
 
+    def many_frames(count: int, gfp: str | int) -> list[Page]:
+        return alloc_bulk(count, highmem_too(gfp))
+
     start = rows.vmalloc_start(list(layout.areas))
     space = VmallocSpace(
-        start, area.end, one_frame, free, total_pages, machine.cpus, rows.ioremap_max_order(machine.config)
+        start, area.end, one_frame, free, total_pages, machine.cpus, rows.ioremap_max_order(machine.config), many_frames
     )
     for other in layout.areas:
         if other.name == IMAGE and start <= other.start < area.end:
