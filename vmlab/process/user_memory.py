@@ -14,12 +14,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..machine import Machine
+    from ..physical.buddy import Buddy
+    from ..physical.zones import Zones
     from ..virtual.context import Cpu, Switch, Task
     from ..virtual.tlb import Tlb
     from .memory import Memory
     from .notify import Watch
     from .process import Process
+    from .reclaim import Report
     from .swap import Swap
+    from .user_pages import UserPages
 
 USUAL_CPU = {  # page-table format -> (how the kernel hands out ASIDs, whose TLB)
     "x86-32": ("x86", "Nehalem"),
@@ -42,6 +46,12 @@ class UserMemory:
         alloc_pages: Callable[..., Any]
         free_pages: Callable[..., None]
         _memory: Memory | None
+        _user_pages: UserPages | None
+        buddy: Buddy
+
+        @property
+        def zones(self) -> Zones:
+            """All zones of the kernel."""
     else:
         __slots__ = ()
 
@@ -103,6 +113,21 @@ class UserMemory:
     def swapon(self, pages: int, prio: int | None = None, **device: Any) -> Any:
         """A new swap area (see Swap.swapon)."""
         return self.memory.swapon(pages, prio, **device)
+
+    @property
+    def user_pages(self) -> UserPages:
+        """The lists that reclaim works on, and kswapd; made when first asked for."""
+        if self._user_pages is None:
+            from .user_pages import UserPages
+
+            zones = [zone for zone in self.zones if zone.populated]
+            low, high = (sum(getattr(zone.watermark, mark) for zone in zones) for mark in ("low", "high"))
+            self._user_pages = UserPages(self.memory, lambda: sum(map(self.buddy.free_pages, zones)), low, high)
+        return self._user_pages
+
+    def reclaim(self, pages: int) -> Report:
+        """Free so many pages of processes, as a task would that finds no frame; says what was scanned, kept, freed."""
+        return self.user_pages.reclaim(pages)
 
     def swapoff(self, type: int) -> Any:
         """Bring an area's pages back and remove it."""
