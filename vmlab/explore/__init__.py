@@ -5,7 +5,9 @@ from .buddy import buddy_explorer
 from .controls import Choice, Entry, Slider
 from .explorer import Explorer, Scene
 from .formats import formats_explorer
+from .highmem import local_explorer, window_explorer
 from .mem_map import mem_map_explorer
+from .own_highmem import own_highmem
 from .own_slab import own_areas, own_caches
 from .own_tlb import own_features, own_strides
 from .slab import objects_explorer, order_explorer, vmalloc_explorer
@@ -25,6 +27,7 @@ __all__ = [
     "buddy_explorer",
     "formats_explorer",
     "geometry_explorer",
+    "local_explorer",
     "lookup_explorer",
     "mem_map_explorer",
     "objects_explorer",
@@ -32,9 +35,11 @@ __all__ = [
     "own_areas",
     "own_caches",
     "own_features",
+    "own_highmem",
     "own_strides",
     "switch_explorer",
     "translation_explorer",
     "vmalloc_explorer",
+    "window_explorer",
     "zones_explorer",
 ]

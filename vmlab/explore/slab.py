@@ -21,7 +21,7 @@ from ..study.questions.slab_steps import order_steps
 from ..units import GiB, KiB, VmlabError, group_hex
 from ..views.slab import slab_layout, slab_lists, where_slabs_are
 from ..views.vmalloc import vmalloc_ruler, zone_of
-from .actions import Actions
+from .actions import Actions, check_letters
 from .controls import Choice, Control, Slider
 from .explorer import Explorer, Scene
 
@@ -37,7 +37,6 @@ ORDER_CONTROLS: tuple[Control, ...] = (
     Slider("cpus", "CPUs", 1, 64, 1, 4),
     Choice("word", "Kernel", WORDS, 4),
 )
-MOST_ACTIONS = 80
 OBJECT_ACTIONS = {
     "a": "Allocate on CPU 0",
     "b": "Allocate on CPU 1",
@@ -133,7 +132,7 @@ def _owner(names: dict[int, str]) -> str:
 
 def draw_objects(done: str) -> Scene:
     """Do it all again from a fresh cache, and draw what stands where."""
-    _check(done, OBJECT_ACTIONS)
+    check_letters(done, OBJECT_ACTIONS)
     machine = Machine(arch="arm", ram=(Region(0x4000_0000, GiB),), cpus=2)
     history = History(boot(machine).slab["task_struct"])
     for letter in done:
@@ -149,7 +148,7 @@ def vmalloc_explorer() -> Explorer:
 
 def draw_vmalloc(done: str) -> Scene:
     """Do it all again on a fresh kernel whose free frames are scattered."""
-    _check(done, VMALLOC_ACTIONS)
+    check_letters(done, VMALLOC_ACTIONS)
     kernel = scattered()
     live: list[int] = []
     names: dict[int, str] = {}
@@ -185,12 +184,3 @@ def scattered(name: str = "arm-virt-armmp-1g") -> Kernel:
     for page in pages[::2]:
         kernel.free_pages(page)
     return kernel
-
-
-def _check(done: str, actions: dict[str, str]) -> None:
-    strange = sorted(set(done) - set(actions))
-    if strange:
-        known = ", ".join(f"{letter} ({words})" for letter, words in actions.items())
-        raise VmlabError(f"what was done: expected only the letters {known}; got {' '.join(strange)}")
-    if len(done) > MOST_ACTIONS:
-        raise VmlabError(f"at most {MOST_ACTIONS} actions are run again for each picture: start again")

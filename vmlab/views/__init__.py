@@ -9,6 +9,7 @@ from .curves import Axis, Curve, curves
 from .drawing import Drawing, Table
 from .entries import entries
 from .format_rows import format_rows
+from .highmem import kmap_slots, kmap_window, residents
 from .memblock import boot_step, firmware_map
 from .ruler import ruler
 from .slab import slab_layout, slab_lists
@@ -33,7 +34,10 @@ __all__ = [
     "format_rows",
     "frame_map",
     "free_lists",
+    "kmap_slots",
+    "kmap_window",
     "lane",
+    "residents",
     "ruler",
     "slab_layout",
     "slab_lists",

@@ -142,7 +142,8 @@ class HighMem:
             if count == 1:
                 why = f"slot {slot} shows frame {pfn:#x}, but nobody holds it: the next wrap takes it away"
                 return "stale", pfn, why
-            return "window", pfn, f"slot {slot} shows frame {pfn:#x} for {count - 1} users"
+            users = "1 user" if count == 2 else f"{count - 1} users"
+            return "window", pfn, f"slot {slot} shows frame {pfn:#x} for {users}"
         if local is not None and local.holds(va):
             pfn = local.entries.get(local.slot(va))
             if pfn is None:
