@@ -34,7 +34,8 @@ def reads(machine: Machine, kernel: Kernel, recorded: Recorded) -> Rows:
     for hold, pool in _replayed(kernel, holds):
         what = hold["hold"]
         mine = [[n, pfn, pool.counts[n]] for n, pfn in enumerate(pool.frames) if pfn is not None]
-        yield Compared(f"{what}: slot, frame, count", mine, hold["slots"])
+        columns = len(hold["columns"])  # a record made without debugging symbols has no counts
+        yield Compared(f"{what}: {', '.join(hold['columns'])}", [row[:columns] for row in mine], hold["slots"])
         if hold["counts"]:
             counts = {str(count): slots for count, slots in Counter(pool.counts).items()}
             yield Compared(f"{what}: slots by count", counts, hold["counts"])

@@ -1,1 +1,1 @@
-"""The live lab: boot a real kernel under QEMU, or look at the machine this runs on, and write what it says as a record."""
+"""The live lab: boot a real kernel under QEMU, or look at this machine, and write what it says as a record."""

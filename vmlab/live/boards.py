@@ -63,6 +63,11 @@ class Board:
         return TARGETS[self.arch]
 
     @property
+    def is_pc(self) -> bool:
+        """Whether its firmware and its kernel image are a PC's."""
+        return self.board in ("pc", "q35")
+
+    @property
     def emulator(self) -> str:
         """QEMU's program."""
         return self.qemu or self.target.qemu

@@ -7,6 +7,7 @@ MOST_BYTES of memory and the time that the caller allows, and ends in a `GuestFa
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import threading
@@ -135,10 +136,8 @@ class Console:
 
     def close(self) -> None:
         """Stop reading."""
-        try:
+        with contextlib.suppress(OSError):  # the other end closed it first
             self._stream.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # the other end closed it first
         self._stream.close()
         self._reader.join(5)
 

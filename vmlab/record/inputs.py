@@ -88,14 +88,19 @@ def _config(data: dict[str, Any], hardware: Fields, kernel: Fields) -> Config:
         transparent_hugepage="CONFIG_TRANSPARENT_HUGEPAGE" in on,
         cma_bytes=options.number("CONFIG_CMA_SIZE_MBYTES", 0) << 20 if has_cma else 0,
         nr_cpus=nr_cpus,
-        fixmap_slots=fixed.integer("__end_of_fixed_addresses", 0),
-        fixmap_permanent_slots=fixed.integer("__end_of_permanent_fixed_addresses", 0),
-        fix_kmap_begin=fixed.integer("FIX_KMAP_BEGIN", 0),
+        fixmap_slots=_slot(fixed, "__end_of_fixed_addresses"),
+        fixmap_permanent_slots=_slot(fixed, "__end_of_permanent_fixed_addresses"),
+        fix_kmap_begin=_slot(fixed, "FIX_KMAP_BEGIN"),
         task_struct_bytes=kernel.fields("sizeof").integer("task_struct", 0) or None,
         mm_struct_bytes=kernel.fields("sizeof").integer("mm_struct", 0) or None,
         kaslr="CONFIG_RANDOMIZE_BASE" in on,
         freed_late=() if nr_cpus == 1 else None,  # a kernel built for one CPU has no SMP alternatives
     )
+
+
+def _slot(fixed: Fields, name: str) -> int | None:
+    """A number of enum fixed_addresses, 0 where the kernel has none; None, the usual kernel's, where it is unknown."""
+    return fixed.integer(name, 0) if fixed.data else None
 
 
 def _memory_model(on: set[str]) -> str:

@@ -21,6 +21,7 @@ void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void say_begin(const char *name);
 void say_end(const char *name);
 void say_flush(void);
+void say_drain(void);
 void say_file(const char *name, const char *path);
 void say_hex_file(const char *name, const char *path);
 void say_tree(const char *name, const char *folder, int hex);
@@ -29,7 +30,6 @@ int write_file(const char *path, const char *text);
 
 /* boot.c: what the kernel says when it is up */
 void say_boot(void);
-void say_kernel_log(const char *name);
 
 /* pages.c: pagemap and page flags, as runs */
 void say_pagemap(const char *name, pid_t pid);

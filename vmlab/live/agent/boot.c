@@ -73,7 +73,7 @@ static void say_device_tree(void)
 		closedir(tree);
 }
 
-void say_kernel_log(const char *name)
+static void say_kernel_log(const char *name)
 {
 	int size = klogctl(10, NULL, 0); /* SYSLOG_ACTION_SIZE_BUFFER */
 	char *text = malloc(size = size > 0 ? size : 1 << 20);

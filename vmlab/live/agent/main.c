@@ -83,9 +83,8 @@ int main(void)
 		stage_windows();
 	if (strstr(stages, "swap"))
 		stage_swap();
-	say_kernel_log("dmesg_end");
 	say("\n@@BYE\n"), say_flush();
-	sync();
+	say_drain(); /* or power goes before the console's last bytes */
 	reboot(RB_POWER_OFF);
 	for (;;)
 		pause();

@@ -35,6 +35,13 @@ void say_flush(void)
 	used = 0;
 }
 
+void say_drain(void)
+{
+	say_flush();
+	tcdrain(console);
+	usleep(100000);
+}
+
 static void put(const char *bytes, size_t count)
 {
 	while (count) {

@@ -83,6 +83,9 @@ void stage_swap(void)
 	hold("swap1 what=paged_out");
 	child_do(0, 'f');
 	child_forked();
+	child_spin(CHILDREN, 1); /* while it runs, the base register is its own */
+	hold("spin i=%d pid=%d", CHILDREN, child[CHILDREN]);
+	child_spin(CHILDREN, 0);
 	say_children("swap2", CHILDREN + 1);
 	hold("swap2 what=p0_forked_p3 p3=%d", child[CHILDREN]);
 	int read = child_do(1, 'r'), wrote = child_do(2, 'w'), copied = child_do(CHILDREN, 'w');
