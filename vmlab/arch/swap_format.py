@@ -58,8 +58,11 @@ class SwapFormat(NamedTuple):
 
     @property
     def max_offset(self) -> int:
-        """The largest slot number that goes through an entry and swp_entry_t unharmed."""
-        return min(self.offset.most, bits(self.offset_bits - 1, 0))
+        """The largest slot number that goes through an entry and swp_entry_t unharmed.
+
+        Inverted, the very largest would make an empty entry of type 0.
+        """
+        return min(self.offset.most - self.offset.inverted, bits(self.offset_bits - 1, 0))
 
     @property
     def marks(self) -> dict[str, int]:

@@ -110,6 +110,10 @@ class Memory:
         """Who maps a frame: (mm, va) of every entry (rmap_walk)."""
         return list(self.page(pfn).rmap)
 
+    def frames_at(self, pfn: int) -> list[tuple[MmStruct, int]]:
+        """The same, and nothing for a frame that holds no user page."""
+        return list(self.frames[pfn].rmap) if pfn in self.frames else []
+
     # --- swap ---
 
     def swapon(self, pages: int, prio: int | None = None, **device: Any) -> Any:
@@ -153,8 +157,8 @@ class Memory:
         gone = 0
         for index, held in list(file.cache.items()):
             if not isinstance(held, PageFrame):
-                self.swap.drop(held)
-            elif held.mapcount or held.pins:
+                self.drop_entry(held)
+            elif held.mapcount or (held.pins and not file.is_deleted):
                 continue
             else:
                 if held.dirty and not file.is_shmem:

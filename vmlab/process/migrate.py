@@ -43,7 +43,8 @@ def migrate_page(memory: Memory, pfn: int, new: int | None = None) -> Migrated:
         return Migrated(pfn, None, why="it is being written")
     if new is None:
         try:
-            new = memory.take(0)
+            with page.held():
+                new = memory.take(0)
         except NoFrames as none:
             return Migrated(pfn, None, why=str(none))
     entries = list(page.rmap)

@@ -59,7 +59,11 @@ class ProcessTable(PageTable):
             free(pfn, order)
 
         self._give = give
-        super().__init__(fmt, take, give)
+        try:
+            super().__init__(fmt, take, give)
+        except NoFrames:  # a format with two roots may have got one of them
+            self.release()
+            raise
 
     def release(self) -> None:
         """Give every table back, the root last: the process has ended."""

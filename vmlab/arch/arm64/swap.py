@@ -22,7 +22,17 @@ def _rows(name: str) -> tuple[SwapFormat, ...]:
             max_swapfiles=27,
             special=SPECIAL,
         ),
-        SwapFormat(name, "6.12", Field(6, 5), Field(12, 50), SOURCE, exclusive=1 << 2, uffd_wp=1 << 3, offset_bits=58),
+        SwapFormat(
+            name,
+            "6.12",
+            Field(6, 5),
+            Field(12, 50),
+            SOURCE,
+            exclusive=1 << 2,
+            uffd_wp=1 << 3,
+            offset_bits=58,
+            present=1 << 11 | 1,
+        ),
     )
 
 
