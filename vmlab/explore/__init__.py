@@ -8,6 +8,8 @@ from .formats import formats_explorer
 from .highmem import local_explorer, window_explorer
 from .mem_map import mem_map_explorer
 from .own_highmem import own_highmem
+from .moves import page_explorer, race_explorer
+from .own_moves import own_moves
 from .own_slab import own_areas, own_caches
 from .own_tlb import own_features, own_strides
 from .slab import objects_explorer, order_explorer, vmalloc_explorer
@@ -36,7 +38,10 @@ __all__ = [
     "own_caches",
     "own_features",
     "own_highmem",
+    "own_moves",
     "own_strides",
+    "page_explorer",
+    "race_explorer",
     "switch_explorer",
     "translation_explorer",
     "vmalloc_explorer",

@@ -11,6 +11,7 @@ from .entries import entries
 from .format_rows import format_rows
 from .highmem import kmap_slots, kmap_window, residents
 from .memblock import boot_step, firmware_map
+from .moves import page_story, race_bars, who_tells
 from .ruler import ruler
 from .slab import slab_layout, slab_lists
 from .tlb import tlb_grid, walk_bars
@@ -38,6 +39,8 @@ __all__ = [
     "kmap_window",
     "lane",
     "residents",
+    "page_story",
+    "race_bars",
     "ruler",
     "slab_layout",
     "slab_lists",
@@ -45,6 +48,7 @@ __all__ = [
     "tlb_grid",
     "vmalloc_ruler",
     "walk_bars",
+    "who_tells",
     "zone_bars",
     "zone_counts",
     "zone_map",

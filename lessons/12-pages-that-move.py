@@ -1,0 +1,288 @@
+# %% [markdown]
+# # 12 · Pages that move: caching frame numbers, and who tells you
+#
+# **Purpose.** Know what changes the frame behind an address, who is told, and what it takes to rely on a frame number.
+#
+# **Time.** About 45 minutes.
+#
+# **Before.** Lesson 01: page tables, copy-on-write. Lesson 10: swap entries. A **frame number** (pfn) is a physical
+# address divided by 4,096.
+#
+# **After this you can**
+#
+# - *read* a word of /proc/PID/pagemap, and say what it does not tell;
+# - *predict* which events move a page, and which only look like it;
+# - *explain* why no program can keep a frame number right by asking;
+# - *choose* between listening, holding, and doing without.
+#
+# Run a cell with Shift-Enter. Questions wait for your answer: the result below one stays shut until you
+# commit.
+
+# %%
+from vmlab import explore, procfs, views
+from vmlab.process.frame_race import race
+from vmlab.process.prevents import CAUSES, HOLDS
+from vmlab.study import practise, predict, recall, reveal, weigh
+from vmlab.study.questions import moves as ask
+from vmlab.study.questions import moves_recall, moves_steps
+
+# %% [markdown]
+# ## 1. From memory
+#
+# Three questions about what came before. Answer without looking back.
+
+# %%
+recall(*moves_recall.START)
+
+# %% [markdown]
+# ## 2. The question
+#
+# Somebody asks, in public:
+#
+# > Virtual address to physical page mapping can be changed during application runtime by swapping or physical page
+# > reallocation for memory defragmentation or etc. What if I want to cache physical page numbers (PPNs) of some virtual
+# > address range from /proc/PID/pagemap, since accessing proc/PID/pagemap is extremely expansive overhead to be checked
+# > every time, is there a way to be notified if a page has been moved to other physical address or swapped, on the
+# > effective address or just any part of memory? Any kind of method will be ok (not just userspace method, but also
+# > those that can be only implemented in kernel space).
+#
+# And somebody else, about 32-bit kernels: *can logically mapped pages be swapped out?* We need that one first.
+#
+# ## 3. A word of pagemap
+#
+# `/proc/PID/pagemap` has eight bytes for each virtual page. Here are words that a real kernel gave, of a process half
+# of whose pages were swapped out:
+
+# %%
+sample = procfs.sample_pagemap()
+for va, entry in list(sample)[:4]:
+    print(f"{va:#x}  {entry.encode():#018x}  {entry.tell()}")
+
+# %% [markdown]
+# One word, worked out. The names of the steps stay the same from here on.
+
+# %%
+moves_steps.present_steps(0x8180_0000_0000_29E0, "0x81800000000029e0")
+
+# %% [markdown]
+# **Soft-dirty** (bit 55) says that the page was written since somebody started over; **exclusive** (bit 56) that it is
+# mapped exactly once. Bit 62 means *swapped*: then the number is five bits of swap area and the slot.
+#
+# ### One step is yours
+
+# %%
+practise(moves_steps.FRAME)
+
+# %% [markdown]
+# ### All steps are yours
+
+# %%
+practise(moves_steps.SLOT)
+
+# %%
+practise(moves_steps.PLACE)
+
+# %% [markdown]
+# ## 4. Can logically mapped pages be swapped out?
+
+# %%
+predict(ask.SWAPPED)
+
+# %%
+kernel, process = ask.small()
+watch = kernel.watch(process, ask.VA)
+pfn = ask.frame(process)
+kernel.memory.reclaim_pages([kernel.memory.page(pfn)])
+logical = kernel.phys_to_virt(pfn << 12)
+reveal(
+    ask.SWAPPED,
+    lambda: f"{watch.tell()}\nThe kernel's logical address of frame {pfn:#x} is {logical:#x}, now as before.",
+)
+
+# %% [markdown]
+# *Logically mapped* is a property of a frame, *swapped* is something that happens to a page. The direct map goes on
+# pointing to the frame, whoever's bytes are in it. So a logical address that you computed from a frame number goes
+# stale in the same way as the number itself, without any fault.
+#
+# ## 5. What moves a page
+#
+# No other program and no shortage of memory is needed:
+
+# %%
+predict(ask.FORKED)
+
+# %%
+kernel, process = ask.small()
+watch = kernel.watch(process, ask.VA)
+child = process.fork("child")
+process.write(ask.VA, b"again")
+reveal(ask.FORKED, lambda: watch.tell())
+
+# %% [markdown]
+# `k.watch` shows each change of the page's entry, and which of six ways to hear of it said something. Now the remedy
+# that everybody thinks of first:
+
+# %%
+predict(ask.LOCKED)
+
+# %%
+kernel, process = ask.small()
+process.mlock(ask.VA, 4096)
+watch = kernel.watch(process, ask.VA)
+page = kernel.memory.page(ask.frame(process))
+said = kernel.memory.reclaim_pages([page]).tell(), kernel.memory.migrate(page.pfn).tell()
+reveal(ask.LOCKED, lambda: f"Reclaim: {said[0]}\nCompaction: {said[1]}\n{watch.tell()}")
+
+# %% [markdown]
+# Do it yourself: press a button, or type its letter. Guess first:
+#
+# 1. Swap the page out and read it again. Does it come back to the same frame? Would polling have noticed?
+# 2. Collapse and split a huge page. Which of the two changes frames? Which ways tell of the other one?
+# 3. Pin the page, then try everything. What still changes it?
+# 4. Which change is told by nobody but the MMU notifier?
+
+# %%
+explore.page_explorer()
+
+# %% [markdown]
+# ## 6. Who tells
+#
+# Your program sleeps, compaction moves its page.
+
+# %%
+predict(ask.TELLS)
+
+# %%
+reveal(ask.TELLS, lambda: views.who_tells())
+
+# %% [markdown]
+# The rows are what can happen to an entry, the columns who could tell:
+#
+# - **MMU notifier**: a kernel module registers for an address space; the kernel calls it before and after entries
+#   change. KVM, RDMA and GPU drivers live from it.
+# - **userfaultfd**: a program hears of first touches and of its own `munmap` and `mremap`.
+# - **soft-dirty**: which pages were written.
+# - **PAGEMAP_SCAN** (Linux 6.7): which pages are present, swapped, written. No frames.
+# - **tracepoints**: much, to root; but none has process, address, old and new frame together.
+# - **/proc/vmstat**: counters of the whole machine.
+#
+# The first column is not full either.
+
+# %%
+predict(ask.SILENT)
+
+# %%
+reveal(ask.SILENT)
+
+# %% [markdown]
+# ## 7. The race
+#
+# A program uses frame numbers of 16 pages 200 times. About every fourth time something happens to a page: it is moved,
+# swapped, copied after fork, unmapped and mapped again, or merged; a quarter of that in the *middle* of a use. Nine
+# remedies go through the same 200 uses, each on a machine of its own. The page table says who was right.
+
+# %%
+predict(ask.ASKED)
+
+# %%
+scores = race(seed=1)
+reveal(ask.ASKED, lambda: views.race_bars(scores, "Nine remedies, the same 200 uses"))
+
+# %% [markdown]
+# The gap between asking and using cannot be closed from outside the kernel. It can be made small, and that has a price:
+
+# %%
+practise(moves_steps.COST)
+
+# %%
+practise(moves_steps.LATE)
+
+# %% [markdown]
+# Now choose what happens, and how often. Guess first:
+#
+# 1. Only compaction: which remedies become useless, and which perfect?
+# 2. Only fork: why is /proc/vmstat as bad as never asking?
+# 3. Nothing happens: what does each remedy pay for nothing?
+
+# %%
+explore.race_explorer()
+
+# %% [markdown]
+# ## 8. What holds a page
+
+# %%
+predict(ask.PINNED)
+
+# %%
+rows = [(held.name, *("held" if cause in held.stops else "no help" for cause in CAUSES), held.cost) for held in HOLDS]
+reveal(ask.PINNED, lambda: views.Table(("", *CAUSES, "cost"), rows))
+
+# %% [markdown]
+# A **long-term pin** is what drivers for RDMA and VFIO take, and io_uring for its registered buffers: so a program can
+# have one without a kernel module. It holds the frame; only you can take care of the address.
+#
+# **The answer to the asker.** Yes, in the kernel: `mmu_interval_notifier_insert` on the range. Look a frame up, note
+# the sequence number, use it, and check with `mmu_interval_read_retry` that nobody has called in between; in the
+# callback, drop what you know and wait until nobody uses it. That is the last row of the race. Without a module: pin,
+# or do not depend on frame numbers. Everything that asks is late: *it tells you that you were wrong, not that you
+# will be*.
+#
+# ## 9. Decide
+
+# %%
+weigh(ask.CACHE)
+
+# %% [markdown]
+# ## 10. Your machine
+#
+# A small process is started; one page of it is written, forked, paged out, made part of a huge page, and remapped.
+# Before you run the cell: which of these steps change the frame? Without root the frame numbers are hidden, and the
+# text says what can be seen all the same. Elsewhere than on Linux a recorded process is shown.
+
+# %%
+explore.own_moves()
+
+# %% [markdown]
+# As root, ask the kernel to compact all memory once (it does so by itself, too). Our page may or may not be among
+# those that are moved; the last column says whether the counter of migrations grew. Without root the text says that
+# it was refused.
+
+# %%
+explore.own_moves(compact=True)
+
+# %% [markdown]
+# How dear is asking? In a source tree, `vmlab bench pagemap` reads 256 MiB worth of words with our reader and with one
+# in C, and compares both with PAGEMAP_SCAN.
+#
+# ## 11. What the model leaves out
+#
+# - Time: nothing in the model happens *while* something else does, so a callback "before" is told after the change.
+# - Migration entries: on a real machine a page that is being moved reads as *swapped* in pagemap for a moment.
+# - Huge entries: 512 small entries lead to the block of a collapsed page.
+# - Memory failure, device memory, and pages of hugetlbfs (their row in the last table is from the source, not run).
+# - Why pages are chosen for swap or for moving: lesson 11, and compaction in lesson 06.
+#
+# ## 12. From memory, once more
+
+# %%
+recall(*moves_recall.END)
+
+# %% [markdown]
+# ## Sources
+#
+# | claim | source |
+# |---|---|
+# | the question quoted | public question "Is there a way to know there is any kind of page move or swap …" |
+# | bits of a pagemap word | Linux 6.1, Documentation/admin-guide/mm/pagemap.rst; fs/proc/task_mmu.c |
+# | frames need CAP_SYS_ADMIN | Linux 6.1, fs/proc/task_mmu.c: `pagemap_read` |
+# | the words shown first | record amd64-pc-1g, process p1, stage swap1 |
+# | the writer gets the copy: `wp_page_copy` | Linux 6.1, mm/memory.c |
+# | mlocked pages are kept by reclaim, moved by compaction | Linux 6.1, mm/vmscan.c, mm/compaction.c |
+# | notifier events of each change | Linux 6.1, mm/rmap.c, memory.c, ksm.c, khugepaged.c, huge_memory.c, mremap.c |
+# | the pattern with a sequence number | Linux 6.1, mm/mmu_notifier.c: `mmu_interval_read_begin` |
+# | events of userfaultfd | Linux 6.1, fs/userfaultfd.c |
+# | PAGEMAP_SCAN | Linux 6.12, fs/proc/task_mmu.c: `do_pagemap_scan` |
+# | tracepoints and what they carry | Linux 6.1, include/trace/events/ |
+# | a pin is a reference too many for migration | Linux 6.1, mm/migrate.c: `folio_migrate_mapping` |
+# | a pinned page is copied for the child | Linux 6.1, mm/memory.c: `copy_present_page` |
+# | KSM, huge pages | Linux 6.1, mm/ksm.c: `replace_page`; mm/khugepaged.c: `collapse_huge_page` |

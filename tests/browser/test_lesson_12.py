@@ -1,0 +1,78 @@
+"""Lesson 12 in a real JupyterLab, as a student goes through it: by keyboard, with wrong and right answers."""
+
+from __future__ import annotations
+
+from labpage import LabPage
+from lessonpage import SVG, code_cell, commit, heights, is_shut, lowest, output, practise
+
+from vmlab.study.questions import moves as ask
+from vmlab.study.questions import moves_steps
+
+NOTEBOOK = "12-pages-that-move.ipynb"
+
+
+def test_a_wrong_prediction_opens_its_result_and_names_the_belief(lesson: LabPage) -> None:
+    shown = code_cell(lesson, "reveal(ask.ASKED")
+    assert is_shut(shown)
+    options = ask.ASKED.options({})
+    commit(code_cell(lesson, "predict(ask.ASKED)"), options["none"])
+    shown.locator(SVG).first.wait_for()
+    text = shown.inner_text()
+    assert options["some"] in text
+    assert ask.ASKED.check("none", {}).text in text
+    output(shown).scroll_into_view_if_needed()
+    lesson.screenshot("lesson-12-race-prediction")
+
+    right = code_cell(lesson, "reveal(ask.TELLS")
+    commit(code_cell(lesson, "predict(ask.TELLS)"), ask.TELLS.options({})["none"])
+    right.get_by_text("Right.").wait_for()
+    output(right).scroll_into_view_if_needed()
+    lesson.screenshot("lesson-12-who-tells")
+    own = code_cell(lesson, "explore.own_moves()")
+    own.get_by_text("Shown:").first.wait_for()
+    output(own).scroll_into_view_if_needed()
+    lesson.screenshot("lesson-12-own-machine")
+    assert lesson.console_errors == []
+
+
+def test_practice_names_the_belief_then_accepts_the_right_number(lesson: LabPage) -> None:
+    practise(lesson, "moves_steps.FRAME", moves_steps.FRAME, "lesson-12-practice")
+    assert lesson.console_errors == []
+
+
+def test_one_page_is_moved_by_keyboard_and_who_was_told_is_drawn(lesson: LabPage) -> None:
+    cell = code_cell(lesson, "explore.page_explorer()")
+    output(cell).scroll_into_view_if_needed()
+    full, before = heights(lesson, cell), lesson.picture_hash(cell, SVG)
+    cell.get_by_role("button", name="KSM merges it").press("Enter")
+    lesson.wait_for_change(cell, SVG, before)
+    cell.get_by_text("read-only").first.wait_for()
+    forks = cell.get_by_role("button", name="Fork a child")
+    print(f"one page: {lesson.key_to_pixel(cell, forks, SVG, key='Enter', times=2)}")
+    cell.get_by_role("button", name="Write it").press("Enter")
+    cell.get_by_text("a copy of its own").wait_for()
+    lesson.screenshot("lesson-12-one-page")
+    cell.get_by_role("button", name="Unmap it").press("Enter")
+    cell.get_by_text("1 page given up").wait_for()
+    cell.get_by_role("button", name="Compaction moves it").press("Enter")
+    cell.get_by_role("alert").wait_for()
+    assert "read or write it first" in cell.get_by_role("alert").inner_text()
+    lesson.screenshot("lesson-12-refused")
+    assert lowest(lesson) > 0.9 * full, "the output area keeps its height"
+    assert lesson.console_errors == []
+
+
+def test_the_race_is_run_again_by_keyboard(lesson: LabPage) -> None:
+    cell = code_cell(lesson, "explore.race_explorer()")
+    output(cell).scroll_into_view_if_needed()
+    full, before = heights(lesson, cell), lesson.picture_hash(cell, SVG)
+    cell.get_by_role("combobox").first.select_option("only: compaction moves a page")
+    lesson.wait_for_change(cell, SVG, before)
+    cell.get_by_text("long-term pin, MMU notifier").first.wait_for()
+    slider = cell.get_by_role("slider").first
+    before = lesson.picture_hash(cell, SVG)
+    lesson.press(slider)
+    lesson.wait_for_change(cell, SVG, before)
+    lesson.screenshot("lesson-12-race")
+    assert lowest(lesson) > 0.9 * full, "the output area keeps its height"
+    assert lesson.console_errors == []
