@@ -43,12 +43,22 @@ def test_an_unknown_suite_lists_those_there_are(capsys):
     assert "expected one of" in capsys.readouterr().err
 
 
+ONE_WORKLOAD = [  # suite, part of its name, how many workloads have it
+    ("translate", "1 MiB", 6),
+    ("buddy", "per-CPU lists, hot pair", 2),
+    ("slab", "one object, again and again", 1),
+    ("vmalloc", "one kernel stack", 1),
+]
+
+
 @NEEDS_GCC
-def test_the_translations_agree_with_c_and_are_reported(tmp_path, capsys):
+@pytest.mark.parametrize(("suite", "only", "count"), ONE_WORKLOAD)
+def test_our_kernels_agree_with_c_and_are_reported(suite, only, count, tmp_path, capsys):
+    """That both sides give the same answers is checked before they are timed."""
     out = tmp_path / "results.json"
-    main(["bench", "translate", "--rounds", "3", "--only", "1 MiB", "--out", str(out)])
+    main(["bench", suite, "--rounds", "3", "--only", only, "--out", str(out)])
     told, results = capsys.readouterr().out, json.loads(out.read_text())["results"]
 
-    assert 6 == len(results)
+    assert count == len(results)
     assert all(result["name"] in told for result in results)
     assert all(result["ratio"] > 0 for result in results)
