@@ -1,14 +1,16 @@
 """Explorers: controls mapped to a view's arguments, one explorer per lesson."""
 
 from .actions import Actions
+from .address import address_explorer, kernels_explorer
 from .buddy import buddy_explorer
 from .controls import Choice, Entry, Slider
 from .explorer import Explorer, Scene
 from .formats import formats_explorer
 from .highmem import local_explorer, window_explorer
 from .mem_map import mem_map_explorer
-from .own_highmem import own_highmem
 from .moves import page_explorer, race_explorer
+from .own_highmem import own_highmem
+from .own_layout import own_layout
 from .own_moves import own_moves
 from .own_slab import own_areas, own_caches
 from .own_tlb import own_features, own_strides
@@ -25,10 +27,12 @@ __all__ = [
     "Explorer",
     "Scene",
     "Slider",
+    "address_explorer",
     "boot_explorer",
     "buddy_explorer",
     "formats_explorer",
     "geometry_explorer",
+    "kernels_explorer",
     "local_explorer",
     "lookup_explorer",
     "mem_map_explorer",
@@ -38,6 +42,7 @@ __all__ = [
     "own_caches",
     "own_features",
     "own_highmem",
+    "own_layout",
     "own_moves",
     "own_strides",
     "page_explorer",

@@ -4,6 +4,7 @@ A view imports the model and never `vmlab.study`; it keeps no state and shows no
 """
 
 from .address_bits import address_bits
+from .address_ruler import address_ruler
 from .buddy import buddy_zone, frame_map, free_lists
 from .curves import Axis, Curve, curves
 from .drawing import Drawing, Table
@@ -13,6 +14,7 @@ from .highmem import kmap_slots, kmap_window, residents
 from .memblock import boot_step, firmware_map
 from .moves import page_story, race_bars, who_tells
 from .ruler import ruler
+from .side_by_side import side_by_side
 from .slab import slab_layout, slab_lists
 from .tlb import tlb_grid, walk_bars
 from .vmalloc import vmalloc_ruler
@@ -27,6 +29,7 @@ __all__ = [
     "Lane",
     "Table",
     "address_bits",
+    "address_ruler",
     "boot_step",
     "buddy_zone",
     "curves",
@@ -38,10 +41,11 @@ __all__ = [
     "kmap_slots",
     "kmap_window",
     "lane",
-    "residents",
     "page_story",
     "race_bars",
+    "residents",
     "ruler",
+    "side_by_side",
     "slab_layout",
     "slab_lists",
     "stairs",
