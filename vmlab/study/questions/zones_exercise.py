@@ -95,8 +95,8 @@ def _line_steps(free: int, low: int, keep: int, line: int) -> Steps:
 CLAIM = Question(
     id="04.claim",
     ask="ZONE_DMA has {free:,} free pages; its low watermark is {low:,}, and its protection line keeps {keep:,} "
-    "pages from requests that may use HighMem. HighMem and Normal are below their marks. Judge this: 'A request for one page "
-    "of HighMem gets it from ZONE_DMA, because {free:,} is more than {low:,}.'",
+    "pages from requests that may use HighMem. HighMem and Normal are below their marks. Judge this: 'A request for "
+    "one page of HighMem gets it from ZONE_DMA, because {free:,} is more than {low:,}.'",
     facts=_request,
     choices=lambda **_: {
         "right": "right, for that reason",

@@ -1,0 +1,42 @@
+"""The questions of lesson 01's exercise: a walk with one step open, an index to read, a choice."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..trade import Way, trade_off
+from .same_address_steps import ALONE, INDEX
+
+WALK = replace(
+    ALONE,
+    id="01.walk",
+    ask="The step next table is open, and what follows from it. {process} runs, CR3 = {root:#x}; a two-level i386 "
+    "table, 4 bytes an entry, flags in the lowest 12 bits. RAM holds, among much else: {words}. At which physical "
+    "address is virtual {va:#x}?",
+    blank="next table",
+)
+
+READ = replace(
+    INDEX,
+    id="01.read",
+    ask="The figure has the bits of address {va:#x} on an i386 PC. Which entry of the last table (pte) "
+    "does the CPU read?",
+    blank="",
+)
+
+WAY = trade_off(
+    "01.way",
+    "Two programs work on the same large data. Which way is left if these three matter?",
+    {
+        "apart": "a wild pointer in one program cannot overwrite what only the other one owns",
+        "copy": "the data is not copied",
+        "pointer": "a pointer into the data means the same in both",
+        "anywhere": "the kernel is free to choose where the data is mapped in each",
+    },
+    {
+        "threads": Way("make them threads of one process", "apart", "threads share every page"),
+        "pipe": Way("send the data through a pipe", "copy", "each byte is copied in and out"),
+        "shared": Way("map the same frames wherever there is room", "pointer", "the addresses differ"),
+        "fixed": Way("map the same frames at one agreed address", "anywhere", "the address is fixed in both"),
+    },
+)
