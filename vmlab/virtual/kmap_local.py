@@ -13,7 +13,7 @@ arch/x86/mm/highmem_32.c and include/asm-generic/kmap_types.h; commit 3e4d3af501
 
 Left out: interrupts that map on top of what they interrupted, guard slots (CONFIG_DEBUG_KMAP_LOCAL), and ARM's
 kmap_high_get, which on some ARM kernels lets kmap_local use a window of kmap's. The older rules count from this
-kernel's FIX_KMAP_BEGIN; an older kernel's fixmap lay elsewhere.
+kernel's FIX_KMAP_BEGIN, and have x86's number of slots; an older kernel's fixmap lay elsewhere.
 """
 
 from __future__ import annotations
