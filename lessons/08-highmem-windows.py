@@ -192,7 +192,7 @@ predict(ask.LATER)
 
 # %%
 seen, _, pool = ask.kept(ask.LATER_PAGES)
-reveal(ask.LATER, lambda: views.kmap_window(pool, f"After {ask.LATER_PAGES} more reads: {seen.why}"))
+reveal(ask.LATER, lambda: views.kmap_window(pool, "After the other reads", f"p: {seen.why}."))
 
 # %% [markdown]
 # The bug is silent twice: at first `p` still works, later it reads or overwrites somebody else's page. Only between
@@ -206,7 +206,7 @@ predict(ask.FULL)
 
 # %%
 full, waits = ask.filled()
-reveal(ask.FULL, lambda: views.kmap_window(full, waits.tell()))
+reveal(ask.FULL, lambda: views.kmap_window(full, "All slots in use", f"{waits.tell()}."))
 
 # %% [markdown]
 # The task sleeps, uninterruptibly, on one queue for all; `kunmap` wakes everybody, and who finds no slot sleeps

@@ -143,7 +143,7 @@ class History:
                 return
             self.windows.kunmap(self.next_pfn, "D")
             self.next_pfn += 1
-        self.said = f"D read {READS} pages; the TLBs were flushed {len(self.pool.flushes) - before} times on the way."
+        self.said = f"D read {READS} pages; TLB flushes on the way: {len(self.pool.flushes) - before}."
 
     def fill(self) -> None:
         """C maps page after page."""
@@ -153,7 +153,7 @@ class History:
     def leave(self) -> None:
         """A ends without a kunmap."""
         lost = self.pool.exit("A")
-        self.said = f"A has exited. Nobody will give its windows back: {len(lost)} slots are lost until the next boot."
+        self.said = f"A has exited. Nobody will give its windows back: slots lost until the next boot: {len(lost)}."
 
     def kept(self) -> str:
         """What the first pointer that was ever handed out shows now."""
@@ -211,7 +211,7 @@ def _local_step(local: KmapLocal, letter: str, pfn: int) -> str:
     if letter == "c":
         other = "Q" if task == "P" else "P"
         out, back = local.switch(other)
-        return f"The CPU runs {other} now: {out} entries of {task} were taken out, {back} of {other} put back."
+        return f"The CPU runs {other} now. Entries of {task} taken out: {out}; of {other} put back: {back}."
     if not held:
         raise VmlabError(f"{task} has no window: map a page first")
     va, shown = held[-1 if letter == "u" else 0]

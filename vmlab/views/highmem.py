@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from textwrap import wrap
 
 from ..units import group_hex
 from ..virtual.kmap_local import KmapLocal
@@ -15,7 +16,8 @@ from .ruler import MARGIN, WIDTH
 
 TOP, LEFT = 66, 76
 COLUMNS, CELL, TALL = 64, 13, 20  # of a large pool
-FEW, WIDE = 16, 52  # slots that get room for words, and their width
+FEW, WIDE, FEW_ROWS = 16, 52, 4  # slots that get room for words, their width, and lines of words
+LINE = 125  # characters
 MOST_ROWS = 40
 STATES = ("free", "cma", "DMA", "added")  # fills: free, idle, in use, leaked
 LEGEND = (
@@ -26,20 +28,24 @@ LEGEND = (
 )
 
 
-def kmap_window(pool: Pkmap, title: str) -> Drawing:
-    """Every slot by its count, where the scan came last, and who waits."""
+def kmap_window(pool: Pkmap, title: str, note: str = "") -> Drawing:
+    """Every slot by its count, where the scan came last, and who waits; `note` is a sentence below."""
     small = pool.slots <= FEW
     parts = [svg.text(MARGIN, 16, title, more='font-weight="bold"')]
     parts.append(svg.text(WIDTH - MARGIN, 16, f"{pool.slots:,} slots from {group_hex(pool.base)}", "end"))
     parts += _legend()
     parts += _few(pool) if small else _many(pool)
-    rows = 2 if small else -(-pool.slots // COLUMNS)
+    rows = FEW_ROWS if small else -(-pool.slots // COLUMNS)
     below = TOP + rows * TALL + 18
     asleep = [f"{task} (frame {pfn:#x})" for queue in pool.waiting for task, pfn in queue]
     words = "asleep, waiting for a slot: " + (", ".join(asleep[:5]) + (" …" if len(asleep) > 5 else "") or "nobody")
     parts.append(svg.text(MARGIN, below, words))
     parts.append(svg.text(WIDTH - MARGIN, below, f"thick edge: the scan came last to slot {pool.last_pkmap_nr}", "end"))
-    return Drawing(alt=_window_says(pool), table=_window_table(pool), svg=svg.picture(WIDTH, below + 12, parts))
+    lines = wrap(note, LINE)
+    parts += [svg.text(MARGIN, below + 22 + 18 * n, line) for n, line in enumerate(lines)]
+    alt = " ".join(filter(None, (note, _window_says(pool))))
+    height = below + 12 + 18 * len(lines)
+    return Drawing(alt=alt, table=_window_table(pool), svg=svg.picture(WIDTH, height, parts))
 
 
 def _legend() -> list[str]:
@@ -86,8 +92,9 @@ def _grid(slots: int) -> list[str]:
 
 
 def _few(pool: Pkmap) -> list[str]:
-    """Each slot with its number, count and frame."""
-    parts = [svg.text(LEFT - 8, TOP + 12, "slot", "end"), svg.text(LEFT - 8, TOP + 34, "count", "end")]
+    """Each slot with its number, count, frame and holders."""
+    names = ((12, "slot"), (34, "count"), (56, "frame"), (74, "held by"))
+    parts = [svg.text(LEFT - 8, TOP + y, words, "end") for y, words in names]
     for slot in range(pool.slots):
         x = LEFT + slot * WIDE
         edge = 'stroke-width="3.5"' if slot == pool.last_pkmap_nr else ""
@@ -95,18 +102,22 @@ def _few(pool: Pkmap) -> list[str]:
         parts.append(svg.rect(x + 2, TOP + 18, WIDE - 4, 22, _state(pool, slot), more=edge))
         parts.append(svg.rect(x + WIDE / 2 - 8, TOP + 21, 16, 16, "#fff", "none"))
         parts.append(svg.text(x + WIDE / 2, TOP + 34, str(pool.counts[slot]), "middle", 'font-weight="bold"'))
+        pfn, who = pool.frames[slot], ", ".join(pool.holders[slot])
+        if pfn is not None:
+            parts.append(svg.text(x + WIDE / 2, TOP + 56, f"{pfn:#x}", "middle"))
+            parts.append(svg.text(x + WIDE / 2, TOP + 74, (who if len(who) < 8 else f"{who[:4]} …") or "-", "middle"))
     return parts
 
 
 def _window_says(pool: Pkmap) -> str:
     used, idle = sum(count > 1 for count in pool.counts), pool.counts.count(1)
     asleep = sum(map(len, pool.waiting))
-    leak = f" {len(pool.leaked)} of them are leaked." if pool.leaked else ""
+    leak = f" Lost for good: {len(pool.leaked)}." if pool.leaked else ""
     dead = " Nobody is left who could give one back: a deadlock." if pool.deadlocked else ""
     return (
-        f"Of {pool.slots:,} slots {used:,} are in use, {idle:,} are nobody's but still mapped, and "
-        f"{pool.counts.count(0):,} are free; tasks asleep: {asleep}. The scan came last to slot "
-        f"{pool.last_pkmap_nr}; it has wrapped {pool.wraps} times and flushed the TLBs {len(pool.flushes)} times."
+        f"Of {pool.slots:,} slots, in use: {used:,}, nobody's but still mapped: {idle:,}, free: "
+        f"{pool.counts.count(0):,}; tasks asleep: {asleep}. The scan came last to slot {pool.last_pkmap_nr}; "
+        f"wraps so far: {pool.wraps}, TLB flushes: {len(pool.flushes)}."
         f"{leak}{dead}"
     )
 
@@ -170,9 +181,9 @@ def _saved(local: KmapLocal) -> Iterator[tuple[str, list[int]]]:
 
 def _slots_say(local: KmapLocal, saved: Sequence[tuple[str, list[int]]]) -> str:
     running = ", ".join(f"{task} on CPU {cpu}" for cpu, task in enumerate(local.running))
-    asleep = f" {len(saved)} tasks that do not run keep theirs." if saved else ""
+    asleep = f" Tasks that do not run and keep windows: {len(saved)}." if saved else ""
     return (
-        f"{len(local.entries)} of the CPUs' own windows are mapped; each CPU has {local.rule.slots} slots, and "
+        f"Windows mapped now: {len(local.entries)}. Each CPU has {local.rule.slots} slots, of which "
         f"{local.rule.deepest} may be in use at once. Running: {running}.{asleep}"
     )
 
