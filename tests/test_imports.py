@@ -26,7 +26,7 @@ FLOORS = [
     {"judge", "live"},
     {"views", "study"},
     {"explore"},
-    {"bench", "warm", "doctor", "lab", "websocket"},
+    {"bench", "compare", "warm", "doctor", "lab", "websocket"},
     {"cli", "__main__"},
 ]
 SEPARATE = ({"views", "study"},)  # neighbours on one floor that must not know each other
