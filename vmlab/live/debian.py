@@ -108,7 +108,7 @@ def package_name(board: Board, version: str = "") -> str:
     """
     need("apt-cache", "apt", "Finding a kernel")
     meta = f"linux-image-{board.flavour}"
-    pattern = rf"linux-image-{re.escape(version) or r'[0-9]'}[\w.+~-]*-{re.escape(board.flavour)}"
+    pattern = rf"linux-image-{re.escape(version) or r'[0-9]'}[\w.+~]*(?:-[0-9]+)?-{re.escape(board.flavour)}"
     known = _apt_cache("pkgnames", "linux-image-").split() if version else []
     if not version:
         found = re.search(rf"Depends: ({pattern})\b", _apt_cache("depends", f"{meta}:{board.target.debian}"))
