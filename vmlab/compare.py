@@ -117,7 +117,8 @@ def compare(first: Side, second: Side) -> list[Difference]:
 
 def _reasons(first: Machine | None, second: Machine | None) -> Callable[[str], str]:
     """A function that finds the reason for one value."""
-    if first is None or second is None or arch.get(first.arch) is not arch.get(second.arch):
+    rules = [machine and arch.get(machine.arch) for machine in (first, second)]
+    if first is None or second is None or rules[0] is not rules[1]:
         return lambda key: NO_INPUTS
     wanted, now = values(boot(second)), values(boot(first))
     tried = [(name, _booted(changed)) for name, changed in exchanges(first, second)]
