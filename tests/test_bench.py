@@ -48,6 +48,7 @@ ONE_WORKLOAD = [  # suite, part of its name, how many workloads have it
     ("buddy", "per-CPU lists, hot pair", 2),
     ("slab", "one object, again and again", 1),
     ("vmalloc", "one kernel stack", 1),
+    ("classify", "x86-32", 2),
 ]
 
 

@@ -45,8 +45,8 @@ def table(layout: Layout) -> Table:
     )
 
 
-def classify_all(layout: Layout, vas: np.ndarray) -> Found:
-    """Classify every address of `vas`, as `Layout.classify` does one."""
+def classify_all(layout: Layout, vas: np.ndarray, found: Found | None = None) -> Found:
+    """Classify every address of `vas`, as `Layout.classify` does one; into the arrays of `found` if it is given."""
     addresses = np.asarray(vas)
     if addresses.size and addresses.dtype.kind not in "ui":
         raise VmlabError(f"addresses: expected an array of uint64, got one of {addresses.dtype}")
@@ -55,7 +55,8 @@ def classify_all(layout: Layout, vas: np.ndarray) -> Found:
     addresses = np.ascontiguousarray(addresses, np.uint64)
     if addresses.size and int(addresses.max()) >= layout.top:
         raise VmlabError(f"addresses: expected less than {layout.top:#x} on this machine, got {addresses.max():#x}")
-    found = Found(*(np.empty(addresses.shape, kind) for kind in (np.uint16, np.bool_, np.uint64)))
+    if found is None:
+        found = Found(*(np.empty(addresses.shape, kind) for kind in (np.uint16, np.bool_, np.uint64)))
     logical = found.logical.view(np.uint8)
     k.classify(*table(layout), *(array.reshape(-1) for array in (addresses, found.areas, logical, found.pas)))
     return found
