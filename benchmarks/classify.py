@@ -1,4 +1,4 @@
-"""Batches of addresses classified, against the same search in C, compiled on the spot: areas, kinds and frames agree."""
+"""Batches of addresses classified, against the same search in C, compiled on the spot: equal areas, kinds, frames."""
 
 from __future__ import annotations
 

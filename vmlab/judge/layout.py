@@ -82,9 +82,14 @@ def layout(machine: Machine, kernel: Kernel, recorded: Recorded) -> Rows:
 
 
 def kaslr_rule(machine: Machine, kernel: Kernel, recorded: Recorded) -> Rows:
-    """The bases that the kernel's rule makes of the random words that lead to the recorded ones."""
+    """The bases that the kernel's rule makes of the random words that lead to the recorded ones.
+
+    A kernel that could draw but got no seed (arm64, from the boot loader) stands where it was linked to.
+    """
     rows, bases = arch.get(machine.arch), recorded_bases(machine, recorded)
-    if bases:
+    slide = (recorded.data.get("page_tables") or {}).get("kaslr_slide")
+    has_moved = bool(slide) or any(kernel.layout.constants.get(name) != value for name, value in bases.items())
+    if bases and has_moved:
         made = rows.draw(machine, kernel.bounds, rows.words_for(machine, kernel.bounds, bases))
         for name in sorted(made):
             theirs = bases.get(name, machine.image.text_va if machine.image else 0)

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from ...physical.memblock import Memblock
 
 U32_MAX = 0xFFFF_FFFF
-PA_RANGE = {"cortex-a57": 44, "cortex-a53": 40, "cortex-a72": 44}  # bits of a physical address, ID_AA64MMFR0_EL1
+# Bits of a physical address (ID_AA64MMFR0_EL1.PARange) of QEMU's CPU models; the others have 48 or more
+PA_RANGE = dict.fromkeys(("cortex-a35", "cortex-a53", "cortex-a55", "cortex-a76"), 40)
+PA_RANGE |= dict.fromkeys(("cortex-a57", "cortex-a72"), 44)
 TEXT_OFFSET = 64 * 1024  # _stext - _text: SEGMENT_ALIGN
 
 _ARM64 = Config(
