@@ -16,7 +16,7 @@ from .ruler import MARGIN, WIDTH
 
 TOP, LEFT = 66, 76
 COLUMNS, CELL, TALL = 64, 13, 20  # of a large pool
-FEW, WIDE, FEW_ROWS = 16, 52, 4  # slots that get room for words, their width, and lines of words
+FEW, WIDE, FEW_ROWS = 12, 68, 4  # slots that get room for words, their width, and lines of words
 LINE = 125  # characters
 MOST_ROWS = 40
 STATES = ("free", "cma", "DMA", "added")  # fills: free, idle, in use, leaked

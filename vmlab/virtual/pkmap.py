@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from ..units import PAGE_SHIFT, PAGE_SIZE, VmlabError, group_hex
+from ..units import PAGE_SHIFT, PAGE_SIZE, VmlabError
 from .page_address import PageAddresses
 
 
@@ -243,8 +243,3 @@ def told(looks: Iterable[Look]) -> str:
     if passed and not (said and "taken" in said[-1]):
         said.append(f"{passed} slots looked at, none free")
     return "; ".join(said)
-
-
-def window_range(pool: Pkmap) -> str:
-    """First and last address of the pool."""
-    return f"{group_hex(pool.base)}..{group_hex(pool.end - 1)}"
