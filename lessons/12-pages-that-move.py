@@ -20,8 +20,9 @@
 
 # %%
 from vmlab import explore, procfs, views
+from vmlab.process.causes import CAUSES
 from vmlab.process.frame_race import race
-from vmlab.process.prevents import CAUSES, HOLDS
+from vmlab.process.prevents import HELD_AGAINST, HOLDS
 from vmlab.study import practise, predict, recall, reveal, weigh
 from vmlab.study.questions import moves as ask
 from vmlab.study.questions import moves_recall, moves_steps
@@ -119,7 +120,7 @@ process.write(ask.VA, b"again")
 reveal(ask.FORKED, lambda: watch.tell())
 
 # %% [markdown]
-# `k.watch` shows each change of the page's entry, and which of six ways to hear of it said something. Now the remedy
+# `k.watch` shows each change of the page's entry, and which of eight ways to hear of it said something. Now the remedy
 # that everybody thinks of first:
 
 # %%
@@ -134,7 +135,13 @@ said = kernel.memory.reclaim_pages([page]).tell(), kernel.memory.migrate(page.pf
 reveal(ask.LOCKED, lambda: f"Reclaim: {said[0]}\nCompaction: {said[1]}\n{watch.tell()}")
 
 # %% [markdown]
-# Do it yourself: press a button, or type its letter. Guess first:
+# All causes, and what of them a tracepoint would show:
+
+# %%
+views.Table(("cause", "change", "when", "entry meanwhile", "tracepoint"), [row[:5] for row in CAUSES])
+
+# %% [markdown]
+# Most of them happen behind the program's back. Do it yourself: press a button, or type its letter. Guess first:
 #
 # 1. Swap the page out and read it again. Does it come back to the same frame? Would polling have noticed?
 # 2. Collapse and split a huge page. Which of the two changes frames? Which ways tell of the other one?
@@ -165,6 +172,8 @@ reveal(ask.TELLS, lambda: views.who_tells())
 # - **PAGEMAP_SCAN** (Linux 6.7): which pages are present, swapped, written. No frames.
 # - **tracepoints**: much, to root; but none has process, address, old and new frame together.
 # - **/proc/vmstat**: counters of the whole machine.
+# - **kpagecount**: how often a frame is mapped. Root's.
+# - **pagemap again**: what differs from last time. Frames for root only.
 #
 # The first column is not full either.
 
@@ -178,15 +187,16 @@ reveal(ask.SILENT)
 # ## 7. The race
 #
 # A program uses frame numbers of 16 pages 200 times. About every fourth time something happens to a page: it is moved,
-# swapped, copied after fork, unmapped and mapped again, or merged; a quarter of that in the *middle* of a use. Nine
-# remedies go through the same 200 uses, each on a machine of its own. The page table says who was right.
+# swapped, copied after fork, unmapped and mapped again, or merged; a quarter of that in the *middle* of a use. Ten
+# remedies go through the same 200 uses, each on a machine of its own, where a neighbour takes and gives back frames
+# all the time. The page table says who was right.
 
 # %%
 predict(ask.ASKED)
 
 # %%
 scores = race(seed=1)
-reveal(ask.ASKED, lambda: views.race_bars(scores, "Nine remedies, the same 200 uses"))
+reveal(ask.ASKED, lambda: views.race_bars(scores, "Ten remedies, the same 200 uses"))
 
 # %% [markdown]
 # The gap between asking and using cannot be closed from outside the kernel. It can be made small, and that has a price:
@@ -214,8 +224,10 @@ explore.race_explorer()
 predict(ask.PINNED)
 
 # %%
-rows = [(held.name, *("held" if cause in held.stops else "no help" for cause in CAUSES), held.cost) for held in HOLDS]
-reveal(ask.PINNED, lambda: views.Table(("", *CAUSES, "cost"), rows))
+rows = [
+    (held.name, *("held" if cause in held.stops else "no help" for cause in HELD_AGAINST), held.cost) for held in HOLDS
+]
+reveal(ask.PINNED, lambda: views.Table(("", *HELD_AGAINST, "cost"), rows))
 
 # %% [markdown]
 # A **long-term pin** is what drivers for RDMA and VFIO take, and io_uring for its registered buffers: so a program can
@@ -243,12 +255,13 @@ weigh(ask.CACHE)
 explore.own_moves()
 
 # %% [markdown]
-# As root, ask the kernel to compact all memory once (it does so by itself, too). Our page may or may not be among
-# those that are moved; the last column says whether the counter of migrations grew. Without root the text says that
-# it was refused.
+# One step more, which needs root and concerns the whole machine: ask the kernel to compact all memory once, as it does
+# by itself when it needs large blocks. Change `False` to `True` if the machine is yours. Our page may or may not be
+# among those that are moved; the last column says whether the counter of migrations grew. Without root it is refused,
+# and the text says so.
 
 # %%
-explore.own_moves(compact=True)
+explore.own_moves(compact=False)
 
 # %% [markdown]
 # How dear is asking? In a source tree, `vmlab bench pagemap` reads 256 MiB worth of words with our reader and with one

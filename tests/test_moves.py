@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 import vmlab as vm
 from vmlab import procfs
+from vmlab.process.causes import CAUSES
 from vmlab.process.frame_race import FRAMES, START, TROUBLES, World, race, run, workload
 from vmlab.process.ksm import merge_pages
-from vmlab.process.prevents import CAUSES, HOLDS, hold
+from vmlab.process.prevents import HELD_AGAINST, HOLDS, hold
 from vmlab.process.process import Process
 from vmlab.process.remedies import REMEDIES, Notifier, Remedy
 from vmlab.process.soft_dirty import clear_refs
@@ -150,6 +151,12 @@ def test_every_kind_of_change_in_the_tables_is_one_that_the_model_makes():
         assert set(row.says) <= set(KINDS), row.name
 
 
+def test_every_cause_ends_in_a_change_of_the_table():
+    assert {row.kind for row in CAUSES} <= set(KINDS)
+    assert {"fork", "map", "reuse", "protect", "share", "move here"} == set(KINDS) - {row.kind for row in CAUSES}
+    assert len(CAUSES) == len({row.name for row in CAUSES})
+
+
 def test_notifiers_hear_of_every_change_after_which_a_remembered_frame_is_wrong():
     silent = set(KINDS) - set(way("MMU notifier").says)
     assert {"map", "fork", "swap in", "reuse", "move here"} == silent, "where no frame was, or the same frame stays"
@@ -173,7 +180,7 @@ def test_what_a_hold_stops_it_stops_in_the_model_and_nothing_else(name: str, kin
 
 
 def test_every_hold_is_about_known_causes():
-    assert all(row.stops <= set(CAUSES) for row in HOLDS)
+    assert all(row.stops <= set(HELD_AGAINST) for row in HOLDS)
 
 
 # --- the race ---
@@ -206,8 +213,9 @@ def test_stale_uses_are_those_in_which_the_page_table_says_otherwise():
     world, known, wrong = World(16), {}, 0
     for page, before, middle in steps:
         va = world.pages[page]
-        for kind in filter(None, (before,)):
-            world.trouble(kind, va)
+        world.others()
+        if before:
+            world.trouble(before, va)
         if va not in known:
             world.process.read(va, 1)
             known[va] = world.pfn(va)
@@ -222,13 +230,15 @@ def test_stale_uses_are_those_in_which_the_page_table_says_otherwise():
 def test_no_byte_and_no_frame_is_lost_in_a_race(seed: int):
     world = World(6)
     for page, before, middle in workload(seed, 40, 6, 1):
+        world.others()
         for kind in filter(None, (before, middle)):
             world.trouble(kind, world.pages[page])
     assert all(b"same" == world.process.read(va, 4) for va in world.pages)
     world.process.exit()
     world.other.exit()
+    world.neighbour.exit()
     assert not world.memory.frames
-    assert FRAMES - 2 == len(world.memory._free.__closure__[0].cell_contents), "all but the zero page's"
+    assert sorted({*range(1, FRAMES)} - {world.memory.zero_pfn}) == sorted(world.free)
 
 
 @pytest.mark.parametrize(
@@ -236,6 +246,7 @@ def test_no_byte_and_no_frame_is_lost_in_a_race(seed: int):
     [
         (lambda: workload(kinds=("quake",)), "expected some of migrate"),
         (lambda: workload(uses=0), "uses: expected a number from 1 up"),
+        (lambda: workload(pages=65), "at most 64 pages"),
         (lambda: workload(every=0), "every: expected a number from 1 up"),
         (lambda: vm.procfs.flag_word(["NONE"]), "expected some of LOCKED"),
     ],

@@ -64,7 +64,9 @@ class Story:
         """The frame, if the page is present."""
         found = self.process.page_table.pte(VA).pfn
         if found is None or found not in self.kernel.memory.frames:
-            raise VmlabError("The page is in no frame of its own now: read or write it first")
+            raise VmlabError(
+                "The page is in no frame of its own now: read or write it first, or start again if it is unmapped"
+            )
         return found
 
     def _r(self) -> str:
@@ -147,7 +149,7 @@ RACE_CONTROLS: tuple[Control, ...] = (
     Slider("pages", "Pages in the cache", 1, 64, 1, 16),
     Slider("seed", "Another draw", 1, 20, 1, 1),
 )
-USES = 200
+USES = 100  # half of the lesson's: each change of a control runs all of it again
 
 
 def race_explorer() -> Explorer:

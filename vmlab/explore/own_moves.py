@@ -21,6 +21,7 @@ from .own_slab import Own
 
 SECONDS = 60  # compaction of a large machine takes a few
 SAMPLE, SAMPLE_VA = "amd64-pc-1g", 0x40_0000
+NOWHERE = -1  # in no frame
 COUNTERS = ("pgmigrate_success", "pswpout", "pswpin", "thp_collapse_alloc")
 PROGRAM = r"""
 import ctypes, errno, json, mmap, os, sys
@@ -153,14 +154,22 @@ def _moved(looks: list[Seen]) -> str:
 
 
 def _table(looks: list[Seen]) -> Table:
-    rows, last = [], None
+    rows: list[tuple[str, ...]] = []
+    last: int | None = None
     for look in looks:
         is_away = "old address" in look.what
-        place = "-" if is_away or last is None else "yes" if look.entry.pfn != last else "no"
+        place = "-" if is_away or last is None else _compared(look.entry, last)
         grew = ", ".join(look.grew) or "-"
         rows.append((look.what, group_hex(look.va), look.entry.tell(), place, grew))
-        last = last if is_away else look.entry.pfn
+        last = last if is_away else look.entry.pfn if look.entry.present else NOWHERE
     return Table(("step", "address", "pagemap says", "another place?", "counters that grew (whole machine)"), rows)
+
+
+def _compared(now: PagemapEntry, last: int) -> str:
+    """Whether the page is in another place than before, as far as it shows."""
+    if now.present and not now.pfn and not last:
+        return "hidden"
+    return "no" if (now.pfn or NOWHERE) == last else "yes"
 
 
 STAGES = {

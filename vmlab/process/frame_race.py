@@ -28,7 +28,9 @@ TROUBLES = {
     "unmap": "the address is unmapped, and mapped again",
     "merge": "KSM merges the page with another process's",
 }
-START, FRAMES, SLOTS = 0x40_0000, 4096, 512
+START, FRAMES, SLOTS = 0x40_0000, 240, 256
+MOST_PAGES = 64
+RING = 40  # pages that the neighbour has; it takes one and gives one back in every use
 Step = tuple[int, str, str]  # page that is used, trouble before, trouble in the middle ("" if none), for that page
 
 
@@ -63,6 +65,8 @@ def workload(
     for name, value in (("uses", uses), ("pages", pages), ("every", every)):
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise VmlabError(f"{name}: expected a number from 1 up, got {value!r}")
+    if pages > MOST_PAGES:
+        raise VmlabError(f"pages: the race's machine has {FRAMES} frames: at most {MOST_PAGES} pages, got {pages}")
     rng = random.Random(f"race {seed}")
     steps = []
     for _ in range(uses):
@@ -75,15 +79,16 @@ def workload(
 
 
 class World:
-    """A small machine: one process whose pages are used, and one with a page of equal bytes."""
+    """A small busy machine: one process whose pages are used, one with a page of equal bytes, and a neighbour."""
 
     def __init__(self, pages: int) -> None:
-        free = list(range(FRAMES, 0, -1))
-        self.memory = Memory(
-            "x86-64-4", lambda order: free.pop() if free else None, lambda pfn, order: free.append(pfn)
-        )
+        self.free, draw = list(range(1, FRAMES)), random.Random("frames")
+        take = lambda _: self.free.pop(draw.randrange(len(self.free))) if self.free else None  # noqa: E731
+        self.memory = Memory("x86-64-4", take, lambda pfn, _: self.free.append(pfn))
         self.memory.swapon(SLOTS, synchronous=True)
         self.process, self.other = Process(self.memory, "user"), Process(self.memory, "other")
+        self.neighbour, self.turns = Process(self.memory, "neighbour"), 0
+        self.neighbour.mmap(START, RING)
         self.pages = [START + n * PAGE_SIZE for n in range(pages)]
         self.process.mmap(START, pages)
         self.other.mmap(START, 1)
@@ -96,6 +101,14 @@ class World:
     def _changed(self, change: Change) -> None:
         if change.mm is self.process.space and isinstance(change.old, int) and change.moved:
             self.first.setdefault(change.va, change.what)
+
+    def others(self) -> None:
+        """The neighbour needs a page, and gives back the one that it has had longest: frames change hands."""
+        va = START + self.turns % RING * PAGE_SIZE
+        if self.turns >= RING:
+            self.neighbour.madvise(va, PAGE_SIZE, "DONTNEED")
+        self.neighbour.write(va, b"mine")
+        self.turns += 1
 
     def pfn(self, va: int) -> int | None:
         """The truth."""
@@ -138,6 +151,7 @@ def run(remedy: type[Remedy], steps: Sequence[Step]) -> Score:
     score = Score(one.name, one.idea, cost=one.cost)
     for page, before, middle in steps:
         va = world.pages[page]
+        world.others()
         if before:
             world.trouble(before, va)
         frame = one.begin(va)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-CAUSES = ("swap out", "migrate", "merge", "collapse", "copy", "unmap")
+HELD_AGAINST = ("swap out", "migrate", "merge", "collapse", "copy", "unmap")
 
 
 class Hold(NamedTuple):

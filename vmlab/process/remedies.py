@@ -148,6 +148,22 @@ class Vmstat(Remedy):
             self.seen = self.count
 
 
+class MapCount(Remedy):
+    """Look again when the remembered frame is not mapped exactly once."""
+
+    name = "kpagecount"
+    idea = "as long as the remembered frame is mapped once, it is believed to be ours"
+
+    def before(self, va: int) -> None:
+        """Read the count of the frame that is remembered."""
+        if va in self.known:
+            self.cost["calls"] += 1
+            self.cost["words"] += 1
+            page = self.process.memory.frames.get(self.known[va])
+            if page is None or page.mapcount != 1:
+                del self.known[va]
+
+
 class Userfault(Remedy):
     """Forget pages of which userfaultfd tells something."""
 
@@ -216,5 +232,5 @@ class Notifier(Remedy):
 
 
 REMEDIES: tuple[type[Remedy], ...] = (
-    Remedy, AskOften, AskAlways, SoftDirty, Vmstat, Userfault, Mlock, Pin, Notifier,
+    Remedy, AskOften, AskAlways, SoftDirty, Vmstat, MapCount, Userfault, Mlock, Pin, Notifier,
 )  # fmt: skip

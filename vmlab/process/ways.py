@@ -164,8 +164,32 @@ WAYS = (
         "2.6",
         "include/linux/vm_event_item.h",
     ),
+    Way(
+        "kpagecount",
+        "root",
+        "when asked",
+        "8 bytes for each remembered frame",
+        dict.fromkeys(("swap out", "drop", "migrate", "collapse", "unmap"), "the old frame is mapped by nobody now")
+        | dict.fromkeys(("merge", "copy"), "one user less, or more, than before")
+        | {"fork": "one user more", "map": "one user"},
+        "by whoever gets the old frame next: it is mapped once again; and by mremap, which moves no frame",
+        "2.6.25",
+        "fs/proc/page.c:kpagecount_read",
+    ),
+    Way(
+        "pagemap again",
+        "root",
+        "when asked",
+        "8 bytes for each page of the range, every time",
+        dict.fromkeys(("copy", "migrate", "merge", "collapse"), "another frame")
+        | dict.fromkeys(("map", "swap in", "move here"), "a frame where none was")
+        | dict.fromkeys(("drop", "unmap", "move away"), "nothing there")
+        | {"swap out": "a slot"},
+        "by there-and-back; and the answer is out of date when read() returns",
+        "2.6.25, frames for CAP_SYS_ADMIN only since 4.2",
+        "fs/proc/task_mmu.c:pagemap_read",
+    ),
 )
-POLLING = "reading pagemap again finds what differs from last time, whatever the cause; it misses there-and-back"
 
 
 def way(name: str) -> Way:

@@ -12,7 +12,7 @@ from . import svg
 from .drawing import Drawing, Table
 from .ruler import MARGIN, WIDTH
 
-LEFT = 150  # of the story's and the matrix's cells
+LEFT, MATRIX_LEFT = 150, 100  # of the story's and the matrix's cells
 LINE, TOP = 24, 56
 SHOWN = 8  # moves in one picture
 BAR_LEFT, BAR_WIDE = 150, 300
@@ -21,16 +21,16 @@ MATRIX_KINDS = ("map", "swap out", "drop", "swap in", "migrate", "merge", "colla
 
 def who_tells(kinds: Sequence[str] = MATRIX_KINDS) -> Drawing:
     """Kinds of change against ways to hear of them: a filled box tells, an empty one stays silent."""
-    wide = (WIDTH - MARGIN - LEFT) / len(WAYS)
+    wide = (WIDTH - MARGIN - MATRIX_LEFT) / len(WAYS)
     parts = [svg.text(MARGIN, 16, "Who tells of a change of (process, address) → frame", more='font-weight="bold"')]
     parts += [svg.text(WIDTH - MARGIN, 16, "filled, ✓: told · empty: silent", "end")]
     for column, way in enumerate(WAYS):
-        parts.append(svg.text(LEFT + (column + 0.5) * wide, 38, way.name, "middle"))
+        parts.append(svg.text(MATRIX_LEFT + (column + 0.5) * wide, 38, way.name, "middle"))
     for row, kind in enumerate(kinds):
         y = TOP - 6 + row * LINE
         parts.append(svg.text(MARGIN, y + 15, kind))
         for column, way in enumerate(WAYS):
-            parts += _mark(LEFT + column * wide + 3, y, wide - 6, kind in way.says)
+            parts += _mark(MATRIX_LEFT + column * wide + 3, y, wide - 6, kind in way.says)
     rows = [(kind, KINDS[kind], *(way.says.get(kind, "silent") for way in WAYS)) for kind in kinds]
     table = Table(("change", "what it is", *(way.name for way in WAYS)), rows)
     told = [f"{way.name} of {sum(kind in way.says for kind in kinds)}" for way in WAYS]

@@ -80,7 +80,8 @@ MERGED = Question(
         Misconception("every move is counted as a migration", always("/proc/vmstat"), "Was the page migrated?"),
         Misconception("userfaultfd hears what the kernel does", always("userfaultfd"), "Whose calls does it report?"),
     ),
-    because="the entry changed, so notifiers were called; nothing that a program can ask has noticed.",
+    because="the entry changed, so notifiers were called; of all that a program may ask without root, "
+    "nothing has changed.",
 )
 
 HOLDS = Question(
