@@ -23,7 +23,7 @@ import vmlab as vm
 from vmlab import explore, views
 from vmlab.study import practise, predict, recall, reveal, weigh
 from vmlab.study.questions import tlb as ask
-from vmlab.study.questions import tlb_flush, tlb_recall, tlb_sets, tlb_steps, tlb_switch, tlb_threads
+from vmlab.study.questions import tlb_flush, tlb_recall, tlb_sets, tlb_steps, tlb_strides, tlb_switch, tlb_threads
 
 # %% [markdown]
 # ## 1. From memory
@@ -336,10 +336,10 @@ features
 # do you expect at 16 lines, and at 8,192?
 
 # %%
-predict(ask.STRIDES)
+predict(tlb_strides.STRIDES)
 
 # %%
-reveal(ask.STRIDES, explore.own_strides)
+reveal(tlb_strides.STRIDES, explore.own_strides)
 
 # %% [markdown]
 # The measurement is rough, for other programs run too. Look for steps: a rise of the *spread* line where the packed one

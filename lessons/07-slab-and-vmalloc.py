@@ -26,7 +26,7 @@ from vmlab.explore import own_areas, own_caches
 from vmlab.study import practise, predict, recall, reveal, weigh
 from vmlab.study.questions import slab as ask
 from vmlab.study.questions import slab_lists as lists
-from vmlab.study.questions import slab_recall, slab_steps
+from vmlab.study.questions import slab_place, slab_recall, slab_steps
 from vmlab.study.questions import slab_vmalloc as areas
 
 # %% [markdown]
@@ -266,7 +266,7 @@ predict(areas.GUARD)
 reveal(areas.GUARD)
 
 # %%
-practise(slab_steps.NEXT)
+practise(slab_place.NEXT)
 
 # %% [markdown]
 # ### When addresses come back

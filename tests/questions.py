@@ -19,6 +19,7 @@ import pytest
 
 from vmlab.study.practice import TWIN, hint
 from vmlab.study.question import Facts, Question
+from vmlab.study.release import LESSON
 
 LESSONS = Path(__file__).parents[1] / "lessons"
 
@@ -35,7 +36,7 @@ def answers(question: Question, facts: Facts) -> list[Any]:
 
 def practised(lesson: str) -> set[str]:
     """The names of the questions that lesson "06" practises: {"SPLIT", "MERGE"}."""
-    (source,) = LESSONS.glob(f"{lesson}-*.py")
+    (source,) = (path for path in LESSONS.glob(f"{lesson}-*.py") if LESSON.fullmatch(path.name))
     return set(re.findall(r"\bpractise\([\w.]*?(\w+)[,)]", source.read_text()))
 
 

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 import vmlab as vm
 from vmlab.physical import pcp, traces
-from vmlab.physical.buddy import BadFree, BadOrder, Buddy, DoubleFree
+from vmlab.physical.buddy import Buddy
 from vmlab.physical.migratetype import Migratetype
+from vmlab.physical.refusals import BadFree, BadOrder, DoubleFree
 from vmlab.physical.zones import Zone
 
 

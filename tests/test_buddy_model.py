@@ -11,9 +11,10 @@ from naive_buddy import ALLOC_CMA, ALLOC_HIGHATOMIC, ALLOC_NOFRAGMENT, ALLOC_RES
 
 from vmlab.physical import buddy_kernels as at
 from vmlab.physical import pcp, traces
-from vmlab.physical.buddy import BadFree, BadOrder, Buddy, DoubleFree
+from vmlab.physical.buddy import Buddy
 from vmlab.physical.free_lists import listed
 from vmlab.physical.migratetype import Migratetype
+from vmlab.physical.refusals import BadFree, BadOrder, DoubleFree
 from vmlab.physical.zones import Zone
 
 MAX_ORDER, PAGEBLOCK = 6, 3  # blocks of 1 .. 32 frames, pageblocks of 8

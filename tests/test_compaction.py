@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 import vmlab as vm
 from vmlab.physical import compaction, pcp
-from vmlab.physical.buddy import BadOrder, Buddy
+from vmlab.physical.buddy import Buddy
 from vmlab.physical.fragmentation import extfrag_for_order, fragmentation_index, unusable_free_index
 from vmlab.physical.migratetype import Migratetype
+from vmlab.physical.refusals import BadOrder
 from vmlab.physical.zones import Watermark, Zone
 
 MOVABLE, UNMOVABLE = Migratetype.MOVABLE, Migratetype.UNMOVABLE

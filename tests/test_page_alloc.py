@@ -6,8 +6,8 @@ import pytest
 
 import vmlab as vm
 from vmlab.physical import pcp
-from vmlab.physical.buddy import BadFree
 from vmlab.physical.migratetype import Migratetype, of_gfp
+from vmlab.physical.refusals import BadFree
 from vmlab.physical.zonelist import AllocFlags, watermark_ok
 
 

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import vmlab as vm
-from vmlab.physical.buddy import BadFree, DoubleFree
 from vmlab.physical.page_list import BUDDY_FREE, BUDDY_USED, IN_USE, ON_LIST
+from vmlab.physical.refusals import BadFree, DoubleFree
 
 
 def newmem(name: str = "arm-virt-armmp-2g", size: int = 512 * vm.MiB, **where: str) -> vm.Kernel:

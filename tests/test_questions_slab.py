@@ -8,15 +8,15 @@ from questions import QuestionClaims
 import vmlab as vm
 from vmlab.procfs import read_slabinfo, sample
 from vmlab.study.question import Question
-from vmlab.study.questions import slab, slab_lists, slab_recall, slab_steps, slab_vmalloc
+from vmlab.study.questions import slab, slab_lists, slab_place, slab_recall, slab_steps, slab_vmalloc
 
 
 class TestQuestions(QuestionClaims):
-    MODULES = (slab, slab_lists, slab_steps, slab_vmalloc, slab_recall)
+    MODULES = (slab, slab_lists, slab_steps, slab_place, slab_vmalloc, slab_recall)
     LESSON = "07"
 
 
-@pytest.mark.parametrize("question", [slab_steps.OBJECTS, slab_steps.LEFT_OVER, slab_steps.WASTE, slab_steps.NEXT])
+@pytest.mark.parametrize("question", [slab_steps.OBJECTS, slab_steps.LEFT_OVER, slab_steps.WASTE, slab_place.NEXT])
 def test_the_steps_end_in_the_answer(question: Question) -> None:
     for number in range(50):
         facts = question.variant("steps", number)

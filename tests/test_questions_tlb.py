@@ -6,12 +6,12 @@ import pytest
 from questions import QuestionClaims
 
 from vmlab.study.question import Question
-from vmlab.study.questions import tlb, tlb_flush, tlb_recall, tlb_sets, tlb_steps, tlb_switch, tlb_threads
+from vmlab.study.questions import tlb, tlb_flush, tlb_recall, tlb_sets, tlb_steps, tlb_strides, tlb_switch, tlb_threads
 from vmlab.virtual.tlb_rows import Structure
 
 
 class TestQuestions(QuestionClaims):
-    MODULES = (tlb, tlb_sets, tlb_steps, tlb_switch, tlb_threads, tlb_flush, tlb_recall)
+    MODULES = (tlb, tlb_sets, tlb_steps, tlb_switch, tlb_threads, tlb_strides, tlb_flush, tlb_recall)
     LESSON = "03"
 
 

@@ -6,13 +6,13 @@ from labpage import LabPage
 from lessonpage import SVG, code_cell, commit, commit_number, heights, is_shut, lowest, practise
 
 from vmlab.study.questions import tlb as ask
-from vmlab.study.questions import tlb_sets, tlb_steps, tlb_switch
+from vmlab.study.questions import tlb_sets, tlb_steps, tlb_strides, tlb_switch
 
 NOTEBOOK = "03-tlb-and-asids.ipynb"
 
 
 def test_nothing_is_given_away_before_a_prediction(lesson: LabPage) -> None:
-    for source in ("reveal(ask.MATRIX", "reveal(ask.BIGGER", "reveal(tlb_switch.PCID", "reveal(ask.STRIDES"):
+    for source in ("reveal(ask.MATRIX", "reveal(ask.BIGGER", "reveal(tlb_switch.PCID", "reveal(tlb_strides.STRIDES"):
         cell = code_cell(lesson, source)
         assert is_shut(cell)
     assert lesson.console_errors == []
@@ -44,7 +44,7 @@ def test_a_wrong_prediction_meets_its_belief_and_the_picture(lesson: LabPage) ->
 
 
 def test_right_predictions_are_called_right_and_own_reads_are_timed(lesson: LabPage) -> None:
-    for question, name in ((ask.MATRIX, "ask.MATRIX"), (ask.STRIDES, "ask.STRIDES")):
+    for question, name in ((ask.MATRIX, "ask.MATRIX"), (tlb_strides.STRIDES, "tlb_strides.STRIDES")):
         facts = question.variant()
         commit(code_cell(lesson, f"predict({name})"), question.said(question.answer(**facts), facts))
         cell = code_cell(lesson, f"reveal({name}")

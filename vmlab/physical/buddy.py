@@ -23,6 +23,7 @@ from ..units import VmlabError
 from . import steps
 from .free_area import FREE, ON_PCP, USED, FreeArea, Shape, Span, check_cma
 from .migratetype import Migratetype
+from .refusals import BadOrder, wrong_free
 from .steps import Step
 from .zones import Zone
 
@@ -32,18 +33,6 @@ if TYPE_CHECKING:
     from .traces import Requests, Served
 
 TRACE_ROWS = 4096
-
-
-class BadOrder(VmlabError):
-    """An order that no free list has."""
-
-
-class BadFree(VmlabError):
-    """A block given back that was never handed out like this."""
-
-
-class DoubleFree(BadFree):
-    """A block given back that is free already."""
 
 
 class Buddy:
@@ -160,12 +149,12 @@ class Buddy:
         self.check_order(order)
         free = self._holding(pfn)
         if free is None or not free.touched:
-            raise self._wrong_free(pfn, order)
+            raise wrong_free(self._holding(pfn), pfn, order)
         from .request_kernels import step_free, u64
 
         trace = self.record(free)
         if not step_free(free.area, self.cpu(cpu), u64(pfn - free.base), u64(order), trace):
-            raise self._wrong_free(pfn, order)
+            raise wrong_free(self._holding(pfn), pfn, order)
 
     def nr_highatomic(self, zone: Zone) -> int:
         """Pages of pageblocks kept for atomic requests of more than one page (zone->nr_reserved_highatomic)."""
@@ -241,22 +230,6 @@ class Buddy:
         from .buddy_kernels import u64
 
         return u64(cpu)
-
-    def _wrong_free(self, pfn: int, order: int) -> BadFree:
-        """What is wrong with a free; nothing has changed."""
-        what = f"free of pfn {pfn:#x}, order {order}"
-        area = self._holding(pfn)
-        if area is None:
-            return BadFree(f"{what}: the frame lies in no zone; free only what alloc handed out")
-        if pfn % (1 << order):
-            return BadFree(f"{what}: a block of order {order} starts at a multiple of {1 << order} frames")
-        first, size, kind = area.block_at(pfn) or (0, 0, "")
-        if kind in (FREE, ON_PCP):
-            where = "" if kind == FREE else ", on a CPU's list"
-            return DoubleFree(f"{what}: it is free already, in the block at {first:#x} of order {size}{where}")
-        if kind:
-            return BadFree(f"{what}: it belongs to the block at {first:#x} of order {size}; free that")
-        return BadFree(f"{what}: alloc never handed it out; it was taken at boot, or is no RAM")
 
     def area_of(self, zone: Zone) -> FreeArea:
         """One zone's free blocks."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .buddy import BadOrder
+from .refusals import BadOrder
 
 
 def _contiguous(nr_free: Sequence[int], order: int) -> tuple[int, int, int]:

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from ..ranges import Ranges
 from ..units import VmlabError, human
 from . import owners
-from .buddy import BadFree, DoubleFree
 from .owners import CMA, Booted, Held
+from .refusals import BadFree, DoubleFree
 from .zones import Zone
 
 MAX_FRAMES = 1 << 24  # 64 GiB; the links take 16 bytes a frame, as page->lru does on a 64-bit kernel

@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 from ...trace import LOAD, STORE, Trace, load_trace
-from ...units import PAGE_SHIFT, KiB, MiB, human
+from ...units import KiB, MiB, human
 from ...virtual.tlb import Tlb
 from ...virtual.tlb_rows import Structure
 from ...virtual.tlb_tell import Counts, walk_references
@@ -19,7 +19,6 @@ SIZES = (16, 32, 64, 128, 256, 512, 1024)
 WAYS = 4
 POLICY_NAMES = {"lru": "LRU", "fifo": "FIFO", "plru": "PLRU", "random": "random"}
 ELEMENTS = 512 * 512  # additions of matrix.c: N x N
-USER = 0x40_0000
 
 
 @functools.cache
@@ -231,39 +230,4 @@ HUGE = Question(
         Misconception("only references count", always("same"), "How many references does one entry serve now?"),
     ),
     because="{large}: one for each stretch of 2 MiB in which the program has anything, and then never again.",
-)
-
-
-def _measured(rng: random.Random) -> Facts:
-    packed, spread = (Tlb("Skylake").run(_circle(8192, apart)).total for apart in (64, 4096))
-    return {"packed": packed.misses, "spread": spread.misses, "lines": 8192}
-
-
-def _circle(lines: int, distance: int) -> list[int]:
-    """Page numbers of three rounds through so many cache lines in a random order."""
-    order = random.Random(1).sample(range(lines), lines)
-    return [(USER + line * distance) >> PAGE_SHIFT for line in order] * 3
-
-
-STRIDES = Question(
-    id="03.strides",
-    ask="{lines:,} cache lines, read in a random circle. One a page instead of packed: the data caches have as many "
-    "lines to keep. On the TLB of a Skylake, how many walks do three rounds make, packed and spread?",
-    facts=_measured,
-    choices=lambda packed, spread, lines: {
-        "same": "equally many: as many lines, as many reads",
-        "first": f"{lines // 64:,} and {lines:,}: one for each page, the first time",
-        "always": f"{lines // 64:,} packed; spread, most of the {3 * lines:,} reads walk",
-        "never": f"{3 * lines:,} in both: a random order defeats a TLB",
-    },
-    answer=lambda packed, spread, lines: (
-        "same" if spread == packed else "first" if spread == lines else "never" if packed > lines else "always"
-    ),
-    misconceptions=(
-        Misconception("the TLB keeps lines, as a data cache does", always("same"), "How many lines share an entry?"),
-        Misconception("a page that was walked for once is kept", always("first"), "Are 8,192 pages within the reach?"),
-        Misconception("order alone decides", always("never"), "How many pages are the packed lines on?"),
-    ),
-    because="packed they are {packed} pages, within reach after the first round; spread they are {lines:,} pages for "
-    "1,536 entries ({spread:,} walks). Your own machine, measured below, pays for it in nanoseconds.",
 )
