@@ -6,6 +6,7 @@ with no debugging symbols, that is the structs that VMCOREINFO does not describe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -30,10 +31,9 @@ def symbols(files: Mapping[str, str], borders: image_file.Borders, memory: Kerne
 def kallsyms(text: str) -> dict[str, int]:
     """{name: address}; a symbol whose address is hidden (all zeros) is left out."""
     found: dict[str, int] = {}
-    for line in text.splitlines():
-        words = line.split()
-        if len(words) == 3 and (address := int(words[0], 16)):
-            found.setdefault(words[2], address)
+    for digits, name in re.findall(r"^([0-9a-f]{1,16}) \w (\w+)$", text, re.MULTILINE):
+        if address := int(digits, 16):
+            found.setdefault(name, address)
     return found
 
 

@@ -12,7 +12,7 @@ from ..units import PAGE_SIZE, align_down, align_up
 from .console import Marker
 from .debian import KernelFiles
 from .kernel_memory import KernelMemory, Tables
-from .process_holds import Process
+from .process_holds import RUN, Process
 from .vmcoreinfo import Vmcoreinfo
 
 START_KERNEL_MAP = 0xFFFF_FFFF_8000_0000
@@ -184,10 +184,7 @@ def page_flags(text: str, mem_map: Mapping[str, Any]) -> dict[str, Any]:
     """/proc/kpageflags of the frames that hold the array of struct page: how many have which flags."""
     frames = [(row["pa"] // PAGE_SIZE, align_up(row["pa_end"], PAGE_SIZE) // PAGE_SIZE) for row in mem_map["ranges"]]
     counted: dict[str, int] = {}
-    for line in text.splitlines():
-        words = line.split()
-        if len(words) != 3:
-            continue
+    for words in RUN.findall(text):
         first, count, flags = int(words[0], 16), int(words[1]), int(words[2], 16)
         inside = sum(max(0, min(first + count, end) - max(first, start)) for start, end in frames)
         if inside:

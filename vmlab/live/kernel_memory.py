@@ -98,8 +98,9 @@ def _entries(found: Tables, read: ReadRam, depth: int, table: int, va: int) -> I
 
 def _signed(fmt: Format, row: Mapped, half: int) -> Mapped:
     """The row with the upper bits that its address really has."""
-    upper = half or (fmt.signed and row.va >> (fmt.va_bits - 1) & 1)
-    return Mapped(row.va | (-1 << fmt.va_bits & (1 << 64) - 1), row.pa, row.size) if upper else row
+    translated = fmt.levels[0].shift + fmt.levels[0].bits
+    upper = half if fmt.two_roots else fmt.signed and row.va >> (translated - 1)
+    return Mapped(row.va | (-1 << translated & (1 << 64) - 1), row.pa, row.size) if upper else row
 
 
 class KernelMemory:

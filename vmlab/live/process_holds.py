@@ -40,6 +40,7 @@ WHAT = {
 }
 NAMED = ("/init", "[stack]", "[vdso]", "[heap]", "[vvar]", "[sigpage]", "[vectors]")
 MOST_PAGES = 4_000_000
+RUN = re.compile(r"^([0-9a-f]{1,16}) (\d{1,12}) ([0-9a-f]{1,16})$", re.MULTILINE)
 
 
 @dataclass(slots=True)
@@ -87,10 +88,7 @@ def processes(stage: str, files: Mapping[str, str]) -> list[Process]:
 def runs(text: str) -> dict[int, int]:
     """{address: entry} from lines of "va pages entry", whose entry i is the first plus i."""
     found: dict[int, int] = {}
-    for line in text.splitlines():
-        words = line.split()
-        if len(words) != 3:
-            continue
+    for words in RUN.findall(text):
         va, pages, entry = int(words[0], 16), int(words[1]), int(words[2], 16)
         if len(found) + pages > MOST_PAGES:
             raise VmlabError(

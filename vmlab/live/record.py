@@ -12,8 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..record import SUFFIX
 from ..units import VmlabError
 from . import boards
+from .host import record_host
 from .recorder import Recording, record
 
 
@@ -24,11 +26,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--append", default="", metavar="WORDS", help="more words for the kernel's command line")
     parser.add_argument("--kaslr", action="store_true", help="let the kernel choose its addresses at random")
     parser.add_argument("--kernel", default="", metavar="VERSION", help="a version of Debian's kernel, such as 6.12")
+    parser.add_argument("--host", action="store_true", help="record this machine instead, as far as it tells")
     parser.add_argument("--out", type=Path, default=Path("records"), help="the folder to write to (default: records)")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Record each machine; 0 if all were."""
+    """Record each machine, or this one; 0 if all were."""
+    if args.host:
+        return _record_host(args.out)
     if not args.machine:
         raise VmlabError(f"machine: expected one or more of {', '.join(boards.BOARDS)}")
     chosen = [boards.choose(name, args.ram, args.append, args.kaslr) for name in args.machine]
@@ -39,6 +44,17 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _record_host(folder: Path) -> int:
+    data = record_host()
+    path = folder / f"{data['name']}{SUFFIX}"
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_json(path, data)
+    print(f"written to {path}")
+    for name, reason in data["withheld"].items():
+        print(f"withheld: {name}: {reason}")
+    return 0
+
+
 def _say(name: str, began: float, text: str) -> None:
     print(f"[{time.monotonic() - began:5.1f} s] {name}: {text}", file=sys.stderr, flush=True)
 
@@ -46,7 +62,7 @@ def _say(name: str, began: float, text: str) -> None:
 def write(found: Recording, folder: Path) -> Path:
     """The record and its tables: complete, or not there. The tables come first, so that no record lacks its own."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{found.data['name']}.json.gz"
+    path = folder / f"{found.data['name']}{SUFFIX}"
     if found.arrays:
         import numpy as np
 
