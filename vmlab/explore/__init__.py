@@ -13,8 +13,10 @@ from .own_highmem import own_highmem
 from .own_layout import own_layout
 from .own_moves import own_moves
 from .own_slab import own_areas, own_caches
+from .own_swap import own_swap
 from .own_tlb import own_features, own_strides
 from .slab import objects_explorer, order_explorer, vmalloc_explorer
+from .swap import swap_explorer
 from .tlb import geometry_explorer, lookup_explorer
 from .tlb_switch import switch_explorer
 from .translation import translation_explorer
@@ -45,8 +47,10 @@ __all__ = [
     "own_layout",
     "own_moves",
     "own_strides",
+    "own_swap",
     "page_explorer",
     "race_explorer",
+    "swap_explorer",
     "switch_explorer",
     "translation_explorer",
     "vmalloc_explorer",
