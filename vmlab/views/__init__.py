@@ -16,6 +16,7 @@ from .moves import page_story, race_bars, who_tells
 from .ruler import ruler
 from .side_by_side import side_by_side
 from .slab import slab_layout, slab_lists
+from .swap import swap_story
 from .tlb import tlb_grid, walk_bars
 from .vmalloc import vmalloc_ruler
 from .walk import Lane, lane, stairs
@@ -49,6 +50,7 @@ __all__ = [
     "slab_layout",
     "slab_lists",
     "stairs",
+    "swap_story",
     "tlb_grid",
     "vmalloc_ruler",
     "walk_bars",
