@@ -122,6 +122,15 @@ def test_a_task_waits_when_all_are_in_use_and_goes_on_when_one_is_given_back():
     assert 3 == windows.frames[1]
 
 
+def test_nobody_is_woken_before_the_last_user_of_a_window_gives_it_back():
+    windows = pool(2)
+    for pfn, task in ((1, "a"), (1, "b"), (2, "b"), (3, "c")):
+        windows.kmap(pfn, task)
+
+    assert () == windows.kunmap(1, "a")
+    assert [("c", BASE + PAGE)] == [(one.task, one.va) for one in windows.kunmap(1, "b")]
+
+
 def test_all_who_wait_are_woken_and_those_without_a_window_sleep_again():
     windows = pool(2)
     windows.kmap(1, "a")
