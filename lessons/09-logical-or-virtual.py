@@ -25,7 +25,7 @@ from vmlab.study import practise, predict, recall, reveal, weigh
 from vmlab.study.questions import layout as ask
 from vmlab.study.questions import layout_recall, layout_steps
 from vmlab.study.questions import layout_tests as tests
-from vmlab.virtual.layout_truth import differences
+from vmlab.virtual.layout_truth import differences, there_and_back
 from vmlab.virtual.worked import worked
 
 pc, board = ask.booted(ask.PC), ask.booted(ask.BOARD)
@@ -122,6 +122,16 @@ reveal(ask.IMAGE, lambda: views.address_ruler(pc.layout, init_task, "&init_task 
 
 # %%
 practise(layout_steps.ALIAS)
+
+# %% [markdown]
+# Where no constant helps, the page tables still do: walk to the frame, then add the direct map's offset. This is done
+# here in the tables of the recorded PC. So the asker's struct page has a logical address too; nobody uses it.
+
+# %%
+tables = pc.machine.recorded.kernel_space()
+cases = {case["what"]: case["va"] for case in pc.machine.recorded.data["kernel_cases"]}
+for what in ("kernel image: init_task", "mem_map first byte", "vmalloc first page", "guard page after vmalloc"):
+    print(f"{what}: {there_and_back(pc.layout, tables, cases[what]).tell()}")
 
 # %% [markdown]
 # ### Who gives which kind

@@ -15,10 +15,10 @@ from vmlab import arch
 from vmlab.arch.space import Area, Space
 from vmlab.arch.x86 import kaslr
 from vmlab.judge.layout import kernel_addresses, recorded_bases, with_recorded_bases
-from vmlab.units import GiB, MiB, TiB
+from vmlab.units import GiB, MiB, TiB, group_hex
 from vmlab.virtual.layout import Layout, drawn, layout_of
 from vmlab.virtual.layout_batch import NO_PA, classify_all
-from vmlab.virtual.layout_truth import ELSEWHERE, IN_HOLE, NOT_MAPPED, differences
+from vmlab.virtual.layout_truth import ELSEWHERE, IN_HOLE, NOT_MAPPED, differences, there_and_back
 from vmlab.virtual.pointer_tests import verdicts
 from vmlab.virtual.side_by_side import KERNELS, WORDS, known_layout, rerolled, side_by_side
 from vmlab.virtual.worked import worked
@@ -373,6 +373,33 @@ class TestAgainstThePageTables:
         assert unmapped == sorted([*image.gaps, (image.init_start, image.init_end)])
         assert {row.what for row in found[:-1]} == {NOT_MAPPED}
         assert {row.area for row in found} == {"kernel image"}
+
+    def test_any_mapped_address_goes_to_its_frame_and_back_to_the_direct_map(self):
+        """amd64-pc-4g: the vmemmap's first byte and vmalloc's areas have no rule, but frames in the direct map."""
+        kernel = on("amd64-pc-4g")
+        space = kernel.machine.recorded.kernel_space()
+        cases = {case["what"]: case for case in kernel.machine.recorded.data["kernel_cases"]}
+        for what in ("mem_map first byte", "vmalloc first page", "kernel image: init_task"):
+            route = there_and_back(kernel.layout, space, cases[what]["va"])
+            assert route.pa == cases[what]["pa"] == kernel.virt_to_phys(route.alias)
+            assert route.alias != route.va
+            assert space.walk(route.alias).pa == route.pa
+        guard = there_and_back(kernel.layout, space, cases["guard page after vmalloc"]["va"])
+        assert (guard.pa, guard.alias) == (None, None)
+        assert guard.tell().endswith("the tables map nothing: not present")
+
+    def test_a_frame_in_highmem_has_no_way_back(self):
+        """arm-virt-armmp-1g: vmalloc takes HighMem frames, which the direct map does not reach."""
+        kernel = on("arm-virt-armmp-1g")
+        space = kernel.machine.recorded.kernel_space()
+        cases = [c for c in kernel.machine.recorded.data["kernel_cases"] if c["what"] == "vmalloc first page"]
+        high = [c for c in cases if c["pa"] >= 0x7000_0000]
+        assert high
+        for case in high:
+            route = there_and_back(kernel.layout, space, case["va"])
+            assert (route.pa, route.alias) == (case["pa"], None)
+            assert f"physical {group_hex(route.pa)} →" in route.tell()
+            assert "map it first (kmap, ioremap)" in route.tell()
 
     def test_a_rule_that_leads_elsewhere_and_a_mapping_in_a_hole_are_found(self):
         machine = vm.load_machine("arm-virt-armmp-1g")

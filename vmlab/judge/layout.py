@@ -18,7 +18,7 @@ from ..record import Recorded
 from ..record.tables import tables_path
 from ..units import PAGE_SHIFT, MiB, align_down
 from ..virtual.layout import Layout, kernel_layout
-from ..virtual.layout_truth import NOT_MAPPED, differences
+from ..virtual.layout_truth import NOT_MAPPED, differences, there_and_back
 from ..virtual.pointer_tests import verdicts
 from .compared import Compared, Rows
 
@@ -165,6 +165,19 @@ def page_tables(machine: Machine, kernel: Kernel, recorded: Recorded) -> Rows:
     yield Compared("differences outside the image", [], theirs)
 
 
+def aliases(machine: Machine, kernel: Kernel, recorded: Recorded) -> Rows:
+    """Every recorded address that is mapped to RAM in the direct map's reach has an alias there, to the same byte."""
+    if not tables_path(recorded.path):
+        yield Compared("every address", None, None, NO_TABLES)
+        return
+    mine, space = with_recorded_bases(machine, kernel, recorded), recorded.kernel_space()
+    for case in recorded.data.get("kernel_cases") or ():
+        route = there_and_back(mine, space, case["va"])
+        if route.alias is not None:
+            back = space.walk(route.alias).pa
+            yield Compared(f"{case['va']:#x} {case['what']}", back, case["pa"], address=True)
+
+
 def _excused(machine: Machine, mine: Layout, start: int, end: int, what: str) -> bool:
     """Whether a difference in the image's window is one of those that `page_tables` names."""
     area, image = mine.area(IMAGE), machine.image
@@ -191,5 +204,6 @@ LAYOUT_FIELDS: dict[str, Callable[[Machine, Kernel, Recorded], Rows]] = {
     "layout kernel addresses": kernel_addresses,
     "layout vmallocinfo": vmallocinfo_areas,
     "layout page tables": page_tables,
+    "layout aliases": aliases,
     "layout struct pages": struct_pages,
 }

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ..arch.format import Level
+from ..units import VmlabError, group_hex
 from .address_space import AddressSpace
 from .layout import WORD, Layout
 
@@ -31,10 +32,40 @@ class Difference(NamedTuple):
     what: str
 
 
+class Route(NamedTuple):
+    """An address followed through the page tables to its frame, and up again to the direct map's address of it."""
+
+    va: int
+    pa: int | None  # None: the tables map nothing
+    alias: int | None  # None: the direct map does not reach the frame, as with HighMem and devices' registers
+    why: str = ""
+
+    def tell(self) -> str:
+        """Down and up in one line."""
+        if self.pa is None:
+            return f"{group_hex(self.va)}: {self.why}"
+        up = self.why if self.alias is None else group_hex(self.alias)
+        return f"{group_hex(self.va)} → physical {group_hex(self.pa)} → {up}"
+
+
 NOT_MAPPED = "a rule gives the frame, the tables map nothing"
 ELSEWHERE = "the tables map another frame than the rule gives"
 NO_RULE = "the tables map it, no rule gives the frame"
 IN_HOLE = "the tables map it where no area is"
+
+
+def there_and_back(layout: Layout, space: AddressSpace, va: int) -> Route:
+    """Where any kernel address leads by the page tables, whatever its area, and its alias in the direct map."""
+    walk = space.walk(va)
+    if walk.pa is None:
+        return Route(va, None, None, f"the tables map nothing: {walk.fault.kind if walk.fault else 'no entry'}")
+    try:
+        alias = layout.phys_to_virt(walk.pa)
+    except VmlabError as bad:
+        return Route(va, walk.pa, None, str(bad))
+    if layout.classify(alias).pa is None:
+        return Route(va, walk.pa, None, layout.classify(alias).reason)
+    return Route(va, walk.pa, alias)
 
 
 def runs(space: AddressSpace, low: int, high: int) -> Iterator[Run]:
