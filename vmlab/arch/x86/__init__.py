@@ -12,6 +12,7 @@ from ...units import PAGE_SHIFT, PAGE_SIZE, GiB, KiB, MiB
 from ..base import Arch, Bounds
 from ..space import Space, Spans, pfns, rounded
 from . import boot, kaslr, layout32, layout64
+from .configs import AMD64_CONFIG, I386_CONFIG
 
 if TYPE_CHECKING:
     from ...machine import Machine
@@ -21,50 +22,6 @@ DMA_PFN = 16 * MiB >> PAGE_SHIFT  # MAX_DMA_PFN: what a 1981 DMA controller can 
 DMA32_PFN = 4 * GiB >> PAGE_SHIFT
 MAX_NONPAE_PFN = 1 << 20
 BIOS_START, BIOS_END = 640 * KiB, MiB
-
-_I386 = Config(
-    format="x86-32",
-    page_offset=0xC000_0000,
-    memory_model="FLATMEM",
-    struct_page_bytes=40,
-    highmem=True,
-    zone_dma=True,
-    zone_dma32=False,
-    zone_device=False,
-    max_order=11,
-    pageblock_order=10,
-    transparent_hugepage=True,
-    cma_bytes=0,
-    nr_cpus=32,
-    fixmap_slots=1537,
-    fixmap_permanent_slots=583,
-    fix_kmap_begin=68,
-    task_struct_bytes=6528,
-    mm_struct_bytes=560,
-    kaslr=True,
-    freed_late=(("SMP alternatives", 8),),
-)
-_AMD64 = Config(
-    format="x86-64-4",
-    page_offset=layout64.PAGE_OFFSET_L4,
-    memory_model="SPARSEMEM_VMEMMAP",
-    struct_page_bytes=64,
-    highmem=False,
-    zone_dma=True,
-    zone_dma32=True,
-    zone_device=True,
-    max_order=11,
-    pageblock_order=9,
-    transparent_hugepage=True,
-    cma_bytes=0,
-    nr_cpus=8192,
-    fixmap_slots=0,
-    fix_kmap_begin=0,
-    task_struct_bytes=9792,
-    mm_struct_bytes=1088,
-    kaslr=True,
-    freed_late=(("SMP alternatives", 9), ("decrypted memory", 509)),
-)
 
 
 # What CPUID says of the CPU models that were recorded: cache line, and bytes of FPU state in a task (fxsave is
@@ -129,8 +86,8 @@ class I386(X86):
     memory_models = ("FLATMEM", "SPARSEMEM")
     default_format = "x86-32"
     defaults: ClassVar = {
-        "x86-32": _I386,
-        "x86-pae": replace(_I386, format="x86-pae", pageblock_order=9, task_struct_bytes=6592),
+        "x86-32": I386_CONFIG,
+        "x86-pae": replace(I386_CONFIG, format="x86-pae", pageblock_order=9, task_struct_bytes=6592),
     }
 
     def format_of(self, options: set[str], cpu: str, cmdline: list[str]) -> str:
@@ -215,8 +172,8 @@ class Amd64(X86):
     random_bases = frozenset({"page_offset", "high_memory", "vmalloc_base", "vmemmap_base"})
     default_format = "x86-64-4"
     defaults: ClassVar = {
-        "x86-64-4": _AMD64,
-        "x86-64-5": replace(_AMD64, format="x86-64-5", page_offset=layout64.PAGE_OFFSET_L5),
+        "x86-64-4": AMD64_CONFIG,
+        "x86-64-5": replace(AMD64_CONFIG, format="x86-64-5", page_offset=layout64.PAGE_OFFSET_L5),
     }
 
     def format_of(self, options: set[str], cpu: str, cmdline: list[str]) -> str:
