@@ -8,7 +8,7 @@ from .drawing import Drawing, Table
 from .ruler import MARGIN, WIDTH
 
 SLOTS_SHOWN = 8
-BOX, TOP = 150, 50
+TOP, GAP = 50, 12
 
 
 def swap_story(scene: Scene, title: str) -> Drawing:
@@ -16,9 +16,9 @@ def swap_story(scene: Scene, title: str) -> Drawing:
     parts = [svg.text(MARGIN, 18, title, more='font-weight="bold"')]
     parts += [svg.text(MARGIN, 38, scene.what)]
     names = list(scene.entries)
-    wide = (WIDTH - 2 * MARGIN) / max(len(names), 3)
+    pitch = (WIDTH - 2 * MARGIN + GAP) / max(len(names), 3)
     for number, name in enumerate(names):
-        parts += _process(MARGIN + number * wide, wide - 12, name, scene)
+        parts += _process(MARGIN + number * pitch, pitch - GAP, name, scene)
     parts += _ram(scene)
     parts += _slots(scene)
     rows: list[tuple[object, ...]] = [

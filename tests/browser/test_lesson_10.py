@@ -1,0 +1,51 @@
+"""Lesson 10 in a real JupyterLab, as a student goes through it: by keyboard, with wrong and right answers."""
+
+from __future__ import annotations
+
+from labpage import LabPage
+from lessonpage import SVG, code_cell, commit, commit_number, heights, is_shut, lowest, output, practise
+
+from vmlab.study.questions import swap as ask
+from vmlab.study.questions import swap_steps
+
+NOTEBOOK = "10-demand-paging-fork-swap.ipynb"
+
+
+def test_the_askers_own_mistake_is_named_and_the_right_entry_is_shown(lesson: LabPage) -> None:
+    options = ask.TEXT.options({})
+    commit(code_cell(lesson, "predict(ask.TEXT)"), options["three"])
+    told = code_cell(lesson, "ask.text_story()")
+    told.get_by_text(ask.TEXT.check("three", {}).text).wait_for()
+
+    shown = code_cell(lesson, "reveal(ask.ENTRY")
+    assert is_shut(shown)
+    commit_number(code_cell(lesson, "predict(ask.ENTRY)"), "0x200")
+    shown.locator(SVG).first.wait_for()
+    shown.get_by_text("Right.").wait_for()
+    output(shown).scroll_into_view_if_needed()
+    lesson.screenshot("lesson-10-entry")
+    assert lesson.console_errors == []
+
+
+def test_practice_names_the_belief_then_accepts_the_right_slot(lesson: LabPage) -> None:
+    practise(lesson, "swap_steps.SLOT", swap_steps.SLOT, "lesson-10-practice")
+    assert lesson.console_errors == []
+
+
+def test_the_story_is_played_forwards_and_backwards_by_keyboard(lesson: LabPage) -> None:
+    cell = code_cell(lesson, "explore.swap_explorer()")
+    output(cell).scroll_into_view_if_needed()
+    full, before = heights(lesson, cell), lesson.picture_hash(cell, SVG)
+    text = cell.get_by_role("status").inner_text()
+    cell.get_by_role("button", name="P0 runs").press("Enter")
+    lesson.wait_for_change(cell, SVG, before)
+    cell.get_by_text("After step 5").first.wait_for()
+    lesson.screenshot("lesson-10-story")
+    forward = lesson.picture_hash(cell, SVG)
+    cell.get_by_role("button", name="Undo").press("Enter")
+    lesson.wait_for_change(cell, SVG, forward)
+    assert text == cell.get_by_role("status").inner_text()
+    cell.get_by_role("button", name="P3 runs").press("Enter")
+    cell.get_by_text("P3 does not exist yet").first.wait_for()
+    assert lowest(lesson) > 0.7 * full, "the output area keeps its height"
+    assert lesson.console_errors == []
