@@ -30,6 +30,7 @@ import time
 import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
 VENV = HERE / ".venv"
@@ -39,10 +40,24 @@ STAMP = VENV / "vmlab-complete"
 LOCK = HERE / "requirements.lock"
 STATE = HERE / ".lab"  # logs, and later Jupyter's own files; ignored by git
 LOG = STATE / "install.log"
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 NEWEST_TRIED = (3, 14)
 # What would send an install or an import somewhere else than to .venv.
 REDIRECTS = ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "PIP_TARGET", "PIP_PREFIX", "PIP_REQUIRE_VIRTUALENV")
+
+
+class Need(NamedTuple):
+    """A program that some tests need: any of these names, in this package of Debian's."""
+
+    programs: tuple[str, ...]
+    package: str
+    what: str
+
+
+NEEDS = (
+    Need(("chromium", "chromium-browser", "google-chrome"), "chromium", "The browser tests need one of"),
+    Need(("qemu-system-x86_64",), "qemu-system-x86", "The tests that boot a real kernel need"),
+    Need(("bwrap",), "bubblewrap", "The tests of grading in a sandbox need"),
+)
 
 
 class Failed(Exception):
@@ -78,7 +93,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 def test(pytest_arguments: list[str]) -> int:
     """Run what was asked for, or everything: the browser's tests last and alone, as they measure time."""
-    ensure_browser()
+    ensure_programs()
     run([PYTHON, "-m", "vmlab", "warm"])
     pytest = [PYTHON, "-m", "pytest"]
     if pytest_arguments:
@@ -182,27 +197,28 @@ def one_at_a_time() -> Iterator[None]:
         yield
 
 
-# --- what the browser tests need ---
+# --- what the tests need beside Python ---
 
 
-def ensure_browser() -> None:
-    """Install Debian's Chromium where that is possible; where it is not, say so (and fail under CI)."""
-    if any(map(shutil.which, BROWSERS)):
-        return
-    if shutil.which("apt-get") and os.geteuid() == 0:
-        steps = {"Reading the package lists": ["update"], "Installing Chromium": ["install", "chromium"]}
+def ensure_programs() -> None:
+    """Install Debian's packages of what is missing, where that is possible; else say so (and fail under CI)."""
+    wanted = [need for need in NEEDS if not any(map(shutil.which, need.programs))]
+    if wanted and shutil.which("apt-get") and os.geteuid() == 0:
+        packages = [need.package for need in wanted]
+        steps = {"Reading the package lists": ["update"], f"Installing {', '.join(packages)}": ["install", *packages]}
         for title, words in steps.items():  # a broken source among many must not keep us from trying
             with contextlib.suppress(Failed):
                 run_step(title, ["apt-get", "-q", "-y", "--no-install-recommends", *words])
-    if any(map(shutil.which, BROWSERS)):
-        return
-    problem = (
-        f"The browser tests need Chromium, and none of {', '.join(BROWSERS)} is on PATH. Install it "
-        "(Debian, Ubuntu: `sudo apt-get install chromium`) and run the same command again."
-    )
-    if os.environ.get("CI", "").lower() in ("1", "true"):
-        raise Failed(problem)
-    say(f"{problem}\nGoing on without: the browser tests will be skipped.")
+    for need in wanted:
+        if any(map(shutil.which, need.programs)):
+            continue
+        problem = (
+            f"{need.what} {', '.join(need.programs)}, and none is on PATH. Install it "
+            f"(Debian, Ubuntu: `sudo apt-get install {need.package}`) and run the same command again."
+        )
+        if os.environ.get("CI", "").lower() in ("1", "true"):
+            raise Failed(problem)
+        say(f"{problem}\nGoing on without: these tests will be skipped.")
 
 
 # --- running things, and showing that they run ---

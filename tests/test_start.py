@@ -120,23 +120,23 @@ def test_a_failing_step_says_what_came_and_where_to_read_on(start: ModuleType):
         start.run_step("Trying", [sys.executable, "-c", "print('the reason'); raise SystemExit(3)"])
 
 
-def test_under_ci_a_missing_browser_is_a_failure_and_elsewhere_a_sentence(
+def test_under_ci_a_missing_program_is_a_failure_and_elsewhere_a_sentence(
     start: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     monkeypatch.setattr(start.shutil, "which", lambda name: None)
     monkeypatch.setenv("CI", "true")
     with pytest.raises(start.Failed, match="sudo apt-get install chromium"):
-        start.ensure_browser()
+        start.ensure_programs()
 
     monkeypatch.delenv("CI")
-    start.ensure_browser()
+    start.ensure_programs()
     assert "will be skipped" in capsys.readouterr().out
 
 
 def test_a_test_run_that_was_killed_is_a_failure(start: ModuleType, monkeypatch: pytest.MonkeyPatch):
     codes = iter([0, -9, 0])  # warming, the first run of pytest, the browser's
     monkeypatch.setattr(start, "run", lambda command: next(codes))
-    monkeypatch.setattr(start, "ensure_browser", lambda: None)
+    monkeypatch.setattr(start, "ensure_programs", lambda: None)
 
     assert 1 == start.test([])
 
