@@ -25,7 +25,7 @@ from vmlab.process.frame_race import race
 from vmlab.process.prevents import HELD_AGAINST, HOLDS
 from vmlab.study import practise, predict, recall, reveal, weigh
 from vmlab.study.questions import moves as ask
-from vmlab.study.questions import moves_recall, moves_steps
+from vmlab.study.questions import moves_cache, moves_recall, moves_steps
 
 # %% [markdown]
 # ## 1. From memory
@@ -146,7 +146,7 @@ views.Table(("cause", "change", "when", "entry meanwhile", "tracepoint"), [row[:
 # 1. Swap the page out and read it again. Does it come back to the same frame? Would polling have noticed?
 # 2. Collapse and split a huge page. Which of the two changes frames? Which ways tell of the other one?
 # 3. Pin the page, then try everything. What still changes it?
-# 4. Which change is told by nobody but the MMU notifier?
+# 4. Which move is told to nobody but the MMU notifier, and to root who asks?
 
 # %%
 explore.page_explorer()
@@ -242,7 +242,7 @@ reveal(ask.PINNED, lambda: views.Table(("", *HELD_AGAINST, "cost"), rows))
 # ## 9. Decide
 
 # %%
-weigh(ask.CACHE)
+weigh(moves_cache.CACHE)
 
 # %% [markdown]
 # ## 10. Your machine
