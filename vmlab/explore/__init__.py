@@ -12,9 +12,11 @@ from .moves import page_explorer, race_explorer
 from .own_highmem import own_highmem
 from .own_layout import own_layout
 from .own_moves import own_moves
+from .own_reclaim import own_reclaim
 from .own_slab import own_areas, own_caches
 from .own_swap import own_swap
 from .own_tlb import own_features, own_strides
+from .replacement import sizes_explorer, steps_explorer
 from .slab import objects_explorer, order_explorer, vmalloc_explorer
 from .swap import swap_explorer
 from .tlb import geometry_explorer, lookup_explorer
@@ -46,10 +48,13 @@ __all__ = [
     "own_highmem",
     "own_layout",
     "own_moves",
+    "own_reclaim",
     "own_strides",
     "own_swap",
     "page_explorer",
     "race_explorer",
+    "sizes_explorer",
+    "steps_explorer",
     "swap_explorer",
     "switch_explorer",
     "translation_explorer",

@@ -29,8 +29,8 @@ TOPICS = {
     "07": "slab",
     "08": "highmem",
     "09": "layout",
+    "11": "reclaim",
     "12": "moves",
-    "09": "layout",
 }
 
 

@@ -1,0 +1,256 @@
+# %% [markdown]
+# # 11 · Reclaim and replacement
+#
+# **Purpose.** When every frame is in use, somebody's page has to go: see who chooses it, by what rule, at what cost.
+#
+# **Time.** About 40 minutes.
+#
+# **Before.** A page that goes is dropped if its file has the same bytes, or written to a slot of the swap area; when
+# it is used again, a page fault brings it back. kswapd is woken when free pages fall below the watermark *low*.
+#
+# **After this you can**
+#
+# - *trace* LRU, OPT, CLOCK and Linux's two lists through a string of references;
+# - *explain* why more memory can mean more misses, and for which policies it cannot;
+# - *read* a program's miss curve and say what memory it needs;
+# - *calculate* a refault's distance and say what the kernel does with the page;
+# - *judge* a policy by runs of real programs, not by its name.
+#
+# Run a cell with Shift-Enter. Questions wait for your answer: the result below one stays shut until you commit.
+
+# %%
+import vmlab as vm
+from vmlab import explore, views
+from vmlab.process.replay import replay
+from vmlab.study import practise, predict, recall, reveal, weigh
+from vmlab.study.questions import reclaim as ask
+from vmlab.study.questions import reclaim_recall, reclaim_steps
+
+# %% [markdown]
+# ## 1. From memory
+
+# %%
+recall(*reclaim_recall.START)
+
+# %% [markdown]
+# ## 2. The question
+#
+# *Three processes, all at 0x400000, and one frame: each time another one runs, somebody has to go.* With one frame
+# there is nothing to choose. With two there is. A **replacement policy** chooses the page that goes, the **victim**.
+# The simplest, **FIFO**, gives up what came first. Surely more frames help it?
+
+# %%
+predict(ask.ANOMALY)
+
+# %%
+runs = [replay("fifo", frames, ask.BELADY).references for frames in (3, 4)]
+both = [
+    (a.page, *("hit" if r.is_hit else f"miss, out: {r.victim or '-'}" for r in (a, b)))
+    for a, b in zip(*runs, strict=True)
+]
+reveal(ask.ANOMALY, lambda: views.Table(("reference", "3 frames", "4 frames"), both))
+
+# %% [markdown]
+# This is **Belady's anomaly**. It is not a trick of FIFO alone: CLOCK, below, does the same on this string.
+#
+# ## 3. To look back, to look ahead
+#
+# **LRU** gives up the page that was *used* longest ago. **OPT** gives up the page that is *needed* latest: no machine
+# has it, since it knows the future, but no policy can miss less. The steps: *resident*, *last use* (or *next use*),
+# *victim*. Worked:
+
+# %%
+reclaim_steps.lru_steps(**reclaim_steps.LRU_VICTIM.variant("worked"))
+
+# %% [markdown]
+# ### One step is yours
+
+# %%
+practise(reclaim_steps.LRU_VICTIM)
+
+# %% [markdown]
+# ### All steps are yours
+
+# %%
+practise(reclaim_steps.OPT_VICTIM)
+
+# %% [markdown]
+# LRU and OPT are **stack algorithms**: what they keep with *n* frames they also keep with *n* + 1. So they never show
+# the anomaly. Does that make LRU good?
+
+# %%
+predict(ask.LOOP)
+
+# %%
+f = ask.LOOP.variant()
+circle = [(policy, ask.loop_misses(policy, **f)) for policy in ("lru", "fifo", "clock", "arc", "mglru", "opt")]
+reveal(ask.LOOP, lambda: views.Table(("policy", "misses"), circle))
+
+# %% [markdown]
+# Now step through any string. **Next step** and **Previous step** work with Tab and Space; the string can be typed.
+# Before each miss say who goes. Then find, with the string as it stands or your own:
+#
+# 1. FIFO with 3 and with 4 frames: at which reference do they part?
+# 2. CLOCK: a page whose R bit saves it, and one that R does not save.
+# 3. ARC: a page that comes back from a ghost list. Which way does the border move?
+# 4. LFU: a page that stays although it is not used any more.
+
+# %%
+explore.steps_explorer()
+
+# %% [markdown]
+# ## 4. To count, or to ask twice
+#
+# Real programs are kinder than circles, and crueller. This one was recorded while it ran:
+
+# %%
+print(vm.load_trace(ask.PROGRAM).tell())
+
+# %%
+predict(ask.COUNTING)
+
+# %%
+every = [(name, ask.missed(name)) for name in ("fifo", "lru", "clock", "lfu", "arc", "sieve", "s3fifo", "linux", "opt")]
+reveal(ask.COUNTING, lambda: views.Table(("policy", "misses with 100 frames"), every))
+
+# %% [markdown]
+# **CLOCK** comes near LRU with one bit a page: a hand goes round, a page that was used since the last round has its bit
+# cleared and is spared. That is what hardware offers, the *accessed* bit of an entry. And one use is not two:
+
+# %%
+predict(ask.SCAN)
+
+# %%
+scan = [(name, ask.scan_misses(name)) for name in ask.SCANNERS]
+reveal(ask.SCAN, lambda: views.Table(("policy", "misses"), scan))
+
+# %% [markdown]
+# Newer policies ask whether a page was used *again*: **ARC** keeps two LRU lists and the names of pages that it gave up
+# (**ghosts**), **SIEVE** and **S3-FIFO** let new pages pass by quickly. Linux asks as well, in its own way.
+#
+# ## 5. Linux's two lists
+#
+# Each kind of page, anonymous and file, has an **inactive** and an **active** list. A new page is inactive. The kernel
+# sees no single reference; when a page reaches the end of the inactive list it *looks*: which entries that map it have
+# the accessed bit set?
+
+# %%
+predict(ask.USED)
+
+# %%
+looks = [("0", "no", ask.verdict(0, False)), ("1", "no", ask.verdict(1, False)), ("1", "yes", ask.verdict(1, True))]
+looks.append(("2 or more", "no", ask.verdict(2, False)))
+reveal(ask.USED, lambda: views.Table(("accessed bits found", "PG_referenced", "the page"), looks))
+
+# %% [markdown]
+# The look clears the bit and sets PG_referenced: the **second chance**. Who fills the end of the list? Active pages,
+# when the inactive list is low:
+
+# %%
+predict(ask.RATIO)
+
+# %%
+reveal(ask.RATIO, lambda: views.Table(("GiB", "active for one inactive"), [(g, ask.ratio_of(g)) for g in (1, 10, 100)]))
+
+# %% [markdown]
+# And if the inactive list is too short for a page to be seen twice? When a page goes, a counter's value, its
+# **shadow**, stays in its place; evictions and activations make the counter grow. At the **refault** the difference
+# says how many frames more would have kept the page. Steps: *shadow*, *distance*, *decide*.
+
+# %%
+reclaim_steps.refault_steps(evicted=500, refault=580, active=100)
+
+# %%
+practise(reclaim_steps.REFAULT)
+
+# %% [markdown]
+# Now in a machine, with pages of a process. 300 pages are written once each; 20 of them are read again before each
+# round of reclaim. Who stays?
+
+# %%
+k = vm.boot(vm.load_machine("arm-virt-armmp-1g"))
+k.swapon(512)
+p = k.spawn("a")
+p.mmap(0x40_0000, pages=300)
+writes = [p.write(0x40_0000 + n * 4096, b"x") for n in range(300)]
+for _ in range(4):
+    reads = [p.read(0x40_0000 + n * 4096, 1) for n in range(20)]
+    print(k.reclaim(32).tell())
+
+# %%
+print("of the 20 hot pages in memory:", sum(p.page_table.pte(0x40_0000 + n * 4096).pfn is not None for n in range(20)))
+print(dict(k.user_pages.lists.stat))
+
+# %% [markdown]
+# **Generations** (MGLRU, in Linux since 6.1, not always switched on) replace the two lists: a walk of the page tables
+# moves what was used into the youngest generation; the oldest goes. In the explorers it is *Linux, generations*.
+#
+# ## 6. How much memory does a program need?
+
+# %%
+predict(ask.CLIFF)
+
+# %%
+SIZES = (25, 50, 100, 200, 300, 400)
+whole = [views.Curve("LRU", [ask.whole().at(size) for size in SIZES])]
+steep = "Misses of the Python program fall by four from 25 to 50 frames, by three from 50 to 100, slower."
+scales = views.Axis("frames"), views.Axis("misses")
+reveal(ask.CLIFF, lambda: views.curves("python, LRU", steep, SIZES, whole, *scales))
+
+# %% [markdown]
+# One pass gives the **miss curve** for all sizes, because LRU is a stack algorithm: the depth at which a page is
+# found in the stack is the least number of frames with which it is a hit. Try, with a guess before each change:
+#
+# 1. For each program: the least memory with which LRU misses less than twice as often as all pages' first uses.
+# 2. A size at which FIFO comes close to OPT, and one at which it does not.
+# 3. Linux's two lists against its generations, on `python` and on `sqlite`.
+
+# %%
+explore.sizes_explorer()
+
+# %% [markdown]
+# Any program of yours can be recorded, where valgrind is installed: `vmlab trace mine -- ls -l`; then
+# `vm.load_trace("mine.npz")` goes wherever a trace goes.
+#
+# ## 7. Your machine
+#
+# Read-only, no root needed. Has your kernel ever reclaimed? Does what it gives up come back? Refaults of file pages
+# with no scan counted are the work of memory cgroups, in containers: those are counted for the group.
+
+# %%
+reclaimed = explore.own_reclaim()
+reclaimed
+
+# %% [markdown]
+# ## 8. A choice to make
+
+# %%
+weigh(reclaim_recall.backup())
+
+# %% [markdown]
+# ## 9. What the model leaves out
+#
+# - What a miss costs: a dirty page has to be written first, a file page may be read ahead, a disk is not zram.
+# - Traces are one program's, without the kernel's own references and without other programs.
+# - Memory cgroups, NUMA nodes, huge pages, slab caches that shrink, and the OOM killer.
+# - MGLRU's tiers for pages used through `read()`, and its controller between the two kinds of pages.
+#
+# ## 10. From memory, once more
+
+# %%
+recall(*reclaim_recall.END)
+
+# %% [markdown]
+# ## Sources
+#
+# | claim | source |
+# |---|---|
+# | the string of section 2, 9 and 10 misses | Belady, Nelson, Shedler, CACM 12(6), 1969; the question runs it |
+# | OPT; stack algorithms, curves in one pass | Belady 1966, Mattson and others 1970; trace record python |
+# | ARC, SIEVE, S3-FIFO | FAST 2003, NSDI 2024, SOSP 2023; each question runs them on trace records |
+# | what a look decides: `folio_check_references` | Linux 6.1, mm/vmscan.c |
+# | `inactive_is_low`, `get_scan_count`, `balance_pgdat` | Linux 6.1, mm/vmscan.c |
+# | shadows and refault distance | Linux 6.1, mm/workingset.c |
+# | generations | Linux 6.1, mm/vmscan.c under CONFIG_LRU_GEN |
+# | loads, stores and pages | trace record python |
+# | the saved sample of section 7 | record xeon-guest: vmstat.txt |
