@@ -26,6 +26,7 @@ from vmlab import explore, views
 from vmlab.explore import own_highmem
 from vmlab.study import practise, predict, recall, reveal, weigh
 from vmlab.study.questions import highmem as ask
+from vmlab.study.questions import highmem_kept as kept
 from vmlab.study.questions import highmem_local as local
 from vmlab.study.questions import highmem_recall, highmem_steps
 
@@ -182,17 +183,17 @@ reveal(highmem_steps.RECORDED, lambda: said)
 # Now the fear of the asker. A driver calls `p = kmap(page)`, then `kunmap(page)`, but goes on using `p`.
 
 # %%
-predict(ask.STALE)
+predict(kept.STALE)
 
 # %%
-reveal(ask.STALE, lambda: f"The model's check of p: {ask.kept(0)[0].why}.")
+reveal(kept.STALE, lambda: f"The model's check of p: {kept.kept(0)[0].why}.")
 
 # %%
-predict(ask.LATER)
+predict(kept.LATER)
 
 # %%
-seen, _, pool = ask.kept(ask.LATER_PAGES)
-reveal(ask.LATER, lambda: views.kmap_window(pool, "After the other reads", f"p: {seen.why}."))
+seen, _, pool = kept.kept(kept.LATER_PAGES)
+reveal(kept.LATER, lambda: views.kmap_window(pool, "After the other reads", f"p: {seen.why}."))
 
 # %% [markdown]
 # The bug is silent twice: at first `p` still works, later it reads or overwrites somebody else's page. Only between
@@ -202,11 +203,11 @@ reveal(ask.LATER, lambda: views.kmap_window(pool, "After the other reads", f"p: 
 # ## 6. When all windows are in use
 
 # %%
-predict(ask.FULL)
+predict(kept.FULL)
 
 # %%
-full, waits = ask.filled()
-reveal(ask.FULL, lambda: views.kmap_window(full, "All slots in use", f"{waits.tell()}."))
+full, waits = kept.filled()
+reveal(kept.FULL, lambda: views.kmap_window(full, "All slots in use", f"{waits.tell()}."))
 
 # %% [markdown]
 # The task sleeps, uninterruptibly, on one queue for all; `kunmap` wakes everybody, and who finds no slot sleeps

@@ -6,6 +6,7 @@ from labpage import LabPage
 from lessonpage import SVG, code_cell, commit, commit_number, heights, is_shut, lowest, output, practise
 
 from vmlab.study.questions import highmem as ask
+from vmlab.study.questions import highmem_kept as kept
 from vmlab.study.questions import highmem_local, highmem_steps
 
 NOTEBOOK = "08-highmem-windows.ipynb"
@@ -26,9 +27,9 @@ def test_predictions_open_the_table_the_window_and_the_stale_pointer(lesson: Lab
     released.locator(SVG).first.scroll_into_view_if_needed()
     lesson.screenshot("lesson-08-window")
 
-    later = code_cell(lesson, "reveal(ask.LATER")
-    facts = ask.LATER.variant()
-    commit(code_cell(lesson, "predict(ask.LATER)"), ask.LATER.options(facts)["other"])
+    later = code_cell(lesson, "reveal(kept.LATER")
+    facts = kept.LATER.variant()
+    commit(code_cell(lesson, "predict(kept.LATER)"), kept.LATER.options(facts)["other"])
     later.get_by_text("Right.").wait_for()
     assert "the window has moved on" in later.inner_text()
     output(later).scroll_into_view_if_needed()

@@ -10,9 +10,9 @@ from ...physical.zonelist import Page
 from ...units import MiB
 from ...virtual.pkmap import Pkmap
 from ..question import Facts, Misconception, Question, always
-from .highmem import filled, fresh
+from .highmem_kept import filled
 from .highmem_local import deepest
-from .slab import fixed
+from .slab import fixed, fresh
 from .tlb_steps import apart
 
 
