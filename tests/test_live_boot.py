@@ -48,7 +48,7 @@ def test_the_model_predicts_the_kernel_that_was_just_booted(written: Path) -> No
 
 @booting
 def test_frames_that_hold_mem_map_are_reserved_says_kpageflags(written: Path) -> None:
-    """/proc/kpageflags: KPF_RESERVED; and private, by mm/bootmem_info.c:get_page_bootmem of 6.1, where x86-64 has it."""
+    """/proc/kpageflags: KPF_RESERVED; on x86-64 private too (mm/bootmem_info.c:get_page_bootmem, 6.1)."""
     kernel = vm.load_machine(str(written)).recorded
     assert kernel is not None
     flags = kernel.data["kpageflags"]["mem_map_frames"]
