@@ -1,0 +1,151 @@
+# %% [markdown]
+# # 06 · Buddy: exercises
+#
+# **Purpose.** Merge and split blocks by hand, in code, and in an allocator that does it wrongly.
+#
+# **Time.** About 35 minutes.
+#
+# **Before.** Lesson 06. The steps keep their names: *order, free_area, split, take*, and *buddy, free?, merge,
+# place*.
+#
+# **After this you can**
+#
+# - *follow* a page that comes back until merging stops;
+# - *write* it as a function;
+# - *read* from a line of buddyinfo what can still be served;
+# - *repair* an allocator that loses memory, and *choose* where large buffers come from.
+#
+# Each answer goes into a name: a variable, or a function. Run its cell, then the cell below it, which checks the
+# answer at once and says what it did not check. Nothing is counted and nothing is timed. Stuck? A hint's first rung
+# is a question, its last a worked twin: `hint("06.walk")`.
+
+# %%
+import vmlab as vm
+from vmlab.study import ask, check, hint, i_am
+
+i_am("")  # in a course: your id, as in i_am("ada"); alone: leave it empty
+
+# %% [markdown]
+# ## 1. A merge with one step open
+#
+# Step *free?* is open, and what follows it.
+
+# %% item="06.walk"
+given = ask("06.walk")
+walk = None
+### BEGIN SOLUTION
+ends = [[int(page, 16) for page in part.split(" to ")] for part in given.ranges.split(", ")]
+free = {page for part in ends for page in range(part[0], part[-1] + 1)}
+walk, first = 0, given.pfn
+while given.start <= first ^ 1 << walk < given.end and free >= set(
+    range(first ^ 1 << walk, (first ^ 1 << walk) + (1 << walk))
+):
+    first &= ~(1 << walk)  # all of the buddy has to be free: a neighbour that is no buddy does not count
+    walk += 1
+### END SOLUTION
+
+# %% [markdown]
+# ## 2. A page comes back, as a function
+#
+# Write `give_back`. `blocks` are the free blocks, each `[first frame, order]`; page `pfn` comes back; `most` is the
+# largest order that there is. Return the free blocks after that, ascending.
+#
+# For example, `give_back([[88, 0], [90, 0], [92, 2]], 91, 3)` is `[[88, 0], [90, 1], [92, 2]]`: 91 merges with its
+# buddy 90, and the two with nothing, as page 89 is in use.
+
+
+# %% item="06.give_back"
+def give_back(blocks, pfn, most):
+    """The free blocks after page pfn came back."""
+    ### BEGIN SOLUTION
+    free = {tuple(block) for block in blocks}
+    first, order = pfn, 0
+    while (
+        order < most and (first ^ 1 << order, order) in free
+    ):  # the buddy as a whole: the same order, not a part of it
+        free.remove((first ^ 1 << order, order))
+        first &= ~(1 << order)  # the lower one of the two
+        order += 1
+    return sorted([*map(list, free), [first, order]])
+    ### END SOLUTION
+
+
+# %% [markdown]
+# ## 3. Read a line of /proc/buddyinfo
+
+# %% item="06.read"
+given = ask("06.read")
+read = None
+### BEGIN SOLUTION
+counts = [int(count) for count in given.line.split()]
+read = sum(count << order - given.order for order, count in enumerate(counts) if order >= given.order)
+### END SOLUTION
+
+# %% [markdown]
+# ## 4. Find the bug
+#
+# This allocator has one free block of order `order` at frame `first`, and is asked for one of order `wanted`. It
+# returns the frame that it hands out and the blocks that are free then. Count the pages:
+
+
+# %%
+def broken(first, order, wanted):
+    blocks = []
+    while order > wanted:
+        blocks.append([first + (1 << order - 1), order])
+        order -= 1
+    return [first, sorted(blocks)]
+
+
+frame, blocks = broken(0x100, 4, 1)
+print("16 pages were free;", 2 + sum(1 << order for _, order in blocks), "there are after a request of two:", blocks)
+
+# %% [markdown]
+# Write it as it should be: `[frame, blocks]`, the blocks ascending, each `[first frame, order]`.
+
+
+# %% item="06.split_block"
+def split_block(first, order, wanted):
+    """The frame that is handed out, and the free blocks after that."""
+    ### BEGIN SOLUTION
+    blocks = []
+    while order > wanted:
+        order -= 1  # first: a half has one order less than what was cut
+        blocks.append([first + (1 << order), order])
+    return [first, sorted(blocks)]
+    ### END SOLUTION
+
+
+# %% [markdown]
+# ## 5. Choose a way
+#
+# Set `way` to one of the words in quotes.
+
+# %% item="06.way"
+given = ask("06.way")
+way = None
+### BEGIN SOLUTION
+gives_up = {"pages": "weeks of uptime", "vmalloc": "are contiguous", "cma": "in an interrupt", "pool": "not lost"}
+(way,) = [key for key, wish in gives_up.items() if wish not in given.wishes]  # the wish that nobody has
+### END SOLUTION
+
+# %% [markdown]
+# ## 6. Choose, and say why
+#
+# No program can judge this one. You own NewMem's 131,072 frames. How do you manage them, and what do you give up for
+# it? Two or three sentences; then compare.
+
+# %% text="06.own-way"
+own_way = ""
+### BEGIN SOLUTION
+own_way = (
+    "I ask the page allocator for blocks of the largest order and hand out their parts from a list of my own. What I "
+    "give up is a single range; what I keep is that every frame has one owner, and that debugging tools still know it."
+)
+### END SOLUTION
+
+# %% [markdown]
+# ## What was checked
+#
+# The cells above compare with the model on cases drawn from a seed that anybody can see. In a course, a grader
+# draws others. How you found an answer, and what you wrote in words, no program has judged.

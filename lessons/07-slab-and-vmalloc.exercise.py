@@ -1,0 +1,149 @@
+# %% [markdown]
+# # 07 · Slab, kmalloc, vmalloc: exercises
+#
+# **Purpose.** Work out what small objects really take, and where large areas go.
+#
+# **Time.** About 40 minutes.
+#
+# **Before.** Lesson 07. The steps keep their names: *size, align, order, objects*, and *caches, cache, waste*.
+#
+# **After this you can**
+#
+# - *calculate* what a kmalloc wastes and how many objects a slab has;
+# - *write* which cache serves a request;
+# - *repair* a search for addresses;
+# - *choose* an allocator for a large table.
+#
+# Each answer goes into a name: a variable, or a function. Run its cell, then the cell below it, which checks the
+# answer at once and says what it did not check. Nothing is counted and nothing is timed. Stuck? A hint's first rung
+# is a question, its last a worked twin: `hint("07.walk")`.
+
+# %%
+import vmlab as vm
+from vmlab.study import ask, check, hint, i_am
+
+i_am("")  # in a course: your id, as in i_am("ada"); alone: leave it empty
+
+# %% [markdown]
+# ## 1. A request with one step open
+#
+# Step *cache* is open, and the waste after it.
+
+# %% item="07.walk"
+given = ask("07.walk")
+walk = None
+### BEGIN SOLUTION
+caches = (
+    [64, 128, 192, 256] if "ARM" in given.where else [8, 16, 32, 64, 96, 128, 192, 256]
+)  # 96 and 192 are no powers of two
+walk = min(cache for cache in caches if cache >= given.bytes_) - given.bytes_
+### END SOLUTION
+
+# %% [markdown]
+# ## 2. What kmalloc really takes, as a function
+#
+# Write `taken(size, minalign)`: the bytes that kmalloc(size) takes. There are caches for each power of two from
+# `minalign` to 8,192 bytes; one of 96 bytes if `minalign` is at most 32, and one of 192 bytes if it is at most 64.
+# What is larger than 8,192 bytes comes from the page allocator, as the smallest power of two of pages (4,096 bytes
+# each).
+#
+# For example, `taken(84, 8)` is 96, `taken(84, 64)` is 128 and `taken(9000, 8)` is 16,384.
+
+
+# %% item="07.taken"
+def taken(size, minalign):
+    """Bytes that a request of size bytes takes."""
+    ### BEGIN SOLUTION
+    if size > 8192:
+        pages = -(-size // 4096)
+        return 4096 << (pages - 1).bit_length()  # the page allocator has orders, too
+    caches = [1 << bit for bit in range(3, 14) if 1 << bit >= minalign]
+    caches += [96] * (minalign <= 32) + [192] * (minalign <= 64)
+    return min(cache for cache in caches if cache >= size)
+    ### END SOLUTION
+
+
+# %% [markdown]
+# ## 3. Read a table
+#
+# The question comes with its steps as a table. Step *objects* is open. The numbers that you need stand in the rows
+# above it.
+
+# %% item="07.count"
+given = ask("07.count")
+count = None
+### BEGIN SOLUTION
+distance = -(-(-(-given.size // 4) * 4) // given.align) * given.align  # rounded up to a word, then to the alignment
+count = (4096 << given.order) // distance  # rounded down: half an object is none
+### END SOLUTION
+
+# %% [markdown]
+# ## 4. Find the bug
+#
+# A driver picks addresses for its areas as vmalloc does: the lowest hole that is large enough. `areas` are those that
+# there are, `[start, end)` in bytes, *with* their guard page at the end. Two areas of this program ran into each
+# other, and nothing faulted between them:
+
+
+# %%
+def broken(areas, start, pages):
+    for low, high in areas:
+        if low - start >= pages * 4096:
+            break
+        start = high
+    return start
+
+
+print(hex(broken([[0xF080_2000, 0xF080_5000]], 0xF080_0000, 2)), "for two pages; the next area begins at 0xf0802000")
+
+# %% [markdown]
+# Write it as it should be. Behind the last area there is room enough.
+
+
+# %% item="07.place"
+def place(areas, start, pages):
+    """The address that vmalloc gives to so many pages."""
+    ### BEGIN SOLUTION
+    for low, high in areas:
+        if low - start >= (pages + 1) * 4096:  # its own guard page; the one in front belongs to the area before
+            break
+        start = high
+    return start
+    ### END SOLUTION
+
+
+# %% [markdown]
+# ## 5. Choose a way
+#
+# Set `way` to one of the words in quotes.
+
+# %% item="07.way"
+given = ask("07.way")
+way = None
+### BEGIN SOLUTION
+gives_up = {"kmalloc": "weeks of uptime", "reserved": "at boot", "vmalloc": "in one piece", "remapped": "one array"}
+(way,) = [key for key, wish in gives_up.items() if wish not in given.wishes]  # the wish that nobody has
+### END SOLUTION
+
+# %% [markdown]
+# ## 6. Choose, and say why
+#
+# No program can judge this one. Your driver needs 300 records of 2,100 bytes that come and go, and one table of 12
+# MiB that stays. It must run on 32-bit boards too. What do you allocate with what, and what do you give up? Two or
+# three sentences; then compare.
+
+# %% text="07.buffer"
+buffer = ""
+### BEGIN SOLUTION
+buffer = (
+    "A cache of its own for the records, because kmalloc-4k would lose almost half of each; and vmalloc for the table, "
+    "because 12 MiB of contiguous frames are more than the page allocator has. The price: one more cache to "
+    "maintain, and 12 MiB of the 240 MiB of addresses for vmalloc."
+)
+### END SOLUTION
+
+# %% [markdown]
+# ## What was checked
+#
+# The cells above compare with the model on cases drawn from a seed that anybody can see. In a course, a grader
+# draws others. How you found an answer, and what you wrote in words, no program has judged.

@@ -1,0 +1,102 @@
+"""The questions of lesson 06's exercise: merging with one step open, a line of buddyinfo to read, a choice."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import Any
+
+from ..question import Facts, Misconception, Question
+from ..steps import Step, Steps
+from ..trade import Way, trade_off
+from .buddy_steps import MERGE_STEP
+from .tlb_steps import apart
+
+WALK = replace(MERGE_STEP, id="06.walk")
+
+
+def _a_line(rng: random.Random) -> Facts:
+    largest = rng.randrange(5, 9)
+    counts = [rng.randrange(2, 60) if order <= largest else 0 for order in range(11)]
+    counts[largest] = rng.randrange(1, 3)
+    wanted = rng.randrange(3, largest - 1)
+    return {"counts": counts, "line": " ".join(f"{count:6}" for count in counts), "order": wanted}
+
+
+def _served(counts: list[int], order: int, **_: Any) -> int:
+    """Blocks of `order` that can be had without any page coming back."""
+    return sum(count << number - order for number, count in enumerate(counts) if number >= order)
+
+
+def _line_steps(counts: list[int], order: int, **facts: Any) -> Steps:
+    each = ", ".join(
+        f"{count} × {1 << number - order}" for number, count in enumerate(counts) if number >= order and count
+    )
+    return Steps.of(
+        (
+            Step(
+                "column", "column n counts the free blocks of 2^n pages", f"from column {order} on", "these can serve"
+            ),
+            Step("split", "a block of order n has 2^(n − order) of the wanted ones", each, f"{_served(counts, order)}"),
+        )
+    )
+
+
+READ = apart(
+    Question(
+        id="06.read",
+        ask="A zone's line in /proc/buddyinfo, orders 0 to 10: {line}. Nobody gives anything back, and nothing is "
+        "compacted. How many requests of order {order} can be served?",
+        facts=_a_line,
+        answer=_served,
+        misconceptions=(
+            Misconception(
+                "only the list of that order serves it",
+                lambda counts, order, **_: counts[order],
+                "What happens to a larger block when that list is empty?",
+            ),
+            Misconception(
+                "every free page counts",
+                lambda counts, order, **_: sum(count << number for number, count in enumerate(counts)) >> order,
+                "Can two single pages that are no buddies make a block?",
+            ),
+            Misconception(
+                "a larger block serves one request",
+                lambda counts, order, **_: sum(counts[order:]),
+                "Where does the upper half go when a block is halved?",
+            ),
+            Misconception(
+                "each order is one page more",
+                lambda counts, order, **_: sum(
+                    count * (number + 1) // (order + 1) for number, count in enumerate(counts) if number >= order
+                ),
+                "How many pages has a block of order 3?",
+            ),
+        ),
+        because="lists below the order do not help; a block of order n serves 2^(n − {order}) requests.",
+        hints=(
+            "Which lists can serve such a request at all?",
+            "split: a block of order n holds 2^(n − order) of them.",
+        ),
+        steps=_line_steps,
+    )
+)
+
+WAY = trade_off(
+    "06.way",
+    "A driver needs buffers of 4 MiB now and then. Which way is left if these three matter?",
+    {
+        "late": "it works after weeks of uptime, when memory is fragmented",
+        "contiguous": "the frames of a buffer are contiguous, as the device needs it",
+        "interrupt": "a buffer can be had in an interrupt, which must not sleep",
+        "idle": "memory is not lost to others while there is no buffer",
+    },
+    {
+        "pages": Way("alloc_pages() of order 10", "late", "no such block is left once memory is fragmented"),
+        "vmalloc": Way(
+            "single pages in a mapping of their own, atomic allocations", "contiguous", "its frames lie anywhere"
+        ),
+        "cma": Way("cma_alloc() from an area that is lent out meanwhile", "interrupt", "migration has to sleep"),
+        "pool": Way("a pool of buffers, taken at boot", "idle", "the pool is taken whether used or not"),
+    },
+)
