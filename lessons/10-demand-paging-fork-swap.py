@@ -26,6 +26,7 @@ from vmlab.explore import own_swap
 from vmlab.process.story import play
 from vmlab.study import practise, predict, recall, reveal, weigh
 from vmlab.study.questions import swap as ask
+from vmlab.study.questions import swap_fork as fork
 from vmlab.study.questions import swap_recall, swap_steps
 
 # %% [markdown]
@@ -172,19 +173,19 @@ explore.swap_explorer()
 # **`fork`** makes a second process with the same memory.
 
 # %%
-predict(ask.FORK)
+predict(fork.FORK)
 
 # %%
-reveal(ask.FORK, lambda: views.swap_story(play(("P0", "P1", "P0>P3"))[3], "P0 has forked P3"))
+reveal(fork.FORK, lambda: views.swap_story(play(("P0", "P1", "P0>P3"))[3], "P0 has forked P3"))
 
 # %% [markdown]
 # One slot, one address, two owners: and still nothing is ambiguous, because each reads its own entry.
 
 # %%
-predict(ask.MINOR)
+predict(fork.MINOR)
 
 # %%
-reveal(ask.MINOR, lambda: views.swap_story(play(("P0", "P1", "P0>P3", "P3", "P0"))[5], "P3 has read, then P0"))
+reveal(fork.MINOR, lambda: views.swap_story(play(("P0", "P1", "P0>P3", "P3", "P0"))[5], "P3 has read, then P0"))
 
 # %% [markdown]
 # The **swap cache** keeps pages that are in RAM and in a slot at once, under the number of the slot. It makes sure that
@@ -195,10 +196,10 @@ reveal(ask.MINOR, lambda: views.swap_story(play(("P0", "P1", "P0>P3", "P3", "P0"
 # fork makes every entry that may be written read-only, in both processes.
 
 # %%
-predict(ask.COPY)
+predict(fork.COPY)
 
 # %%
-reveal(ask.COPY)
+reveal(fork.COPY)
 
 # %%
 practise(swap_steps.FRAMES)
@@ -207,10 +208,10 @@ practise(swap_steps.FRAMES)
 # ### A page of zeros for everybody
 
 # %%
-predict(ask.ZERO)
+predict(fork.ZERO)
 
 # %%
-reveal(ask.ZERO, lambda: f"The model counts {ask.frames_of_reads(16, 3)} frames.")
+reveal(fork.ZERO, lambda: f"The model counts {fork.frames_of_reads(16, 3)} frames.")
 
 # %% [markdown]
 # ## 7. A table for twenty workers

@@ -5,11 +5,11 @@ from __future__ import annotations
 from questions import QuestionClaims
 
 from vmlab.process.story import play
-from vmlab.study.questions import swap, swap_recall, swap_steps
+from vmlab.study.questions import swap, swap_fork, swap_recall, swap_steps
 
 
 class TestQuestions(QuestionClaims):
-    MODULES = (swap, swap_steps, swap_recall)
+    MODULES = (swap, swap_fork, swap_steps, swap_recall)
     LESSON = "10"
     VARIANTS = 60
 
@@ -19,9 +19,9 @@ def test_the_answers_that_the_lesson_names() -> None:
         return question.answer(**question.variant())
 
     assert ["drop", "pte", "share", "writer", "major, minor"] == [
-        answer(q) for q in (swap.TEXT, swap.OWNER, swap.FORK, swap.COPY, swap.MINOR)
+        answer(q) for q in (swap.TEXT, swap.OWNER, swap_fork.FORK, swap_fork.COPY, swap_fork.MINOR)
     ]
-    assert [0x200, 2, 0, 3] == [answer(q) for q in (swap.ENTRY, swap.ON_DISK, swap.FREE_AGAIN, swap.ZERO)]
+    assert [0x200, 2, 0, 3] == [answer(q) for q in (swap.ENTRY, swap.ON_DISK, swap.FREE_AGAIN, swap_fork.ZERO)]
     assert (1, "freed", 0, 2) == swap.text_story()
     assert ("text", "register") == (answer(swap_recall.BACKING), answer(swap_recall.REGISTER))
 

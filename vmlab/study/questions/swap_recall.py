@@ -9,7 +9,8 @@ from ...physical.slab_size import get_order
 from ...process.swap_entry import SwapEntry
 from ...units import PAGE_SIZE
 from ..question import Facts, Misconception, Question, always
-from .swap import fixed, forked, text_story
+from .swap import fixed, text_story
+from .swap_fork import forked
 from .tlb_steps import apart
 
 
