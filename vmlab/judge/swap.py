@@ -19,10 +19,11 @@ from typing import Any
 from ..kernel import Kernel
 from ..machine import Machine
 from ..record import Recorded
-from ..units import PAGE_SIZE
+from ..units import PAGE_SIZE, KiB
 from .compared import Compared, Rows
 
 DEVICES = {"zram": {"rotational": False, "synchronous": True}}  # by the name's beginning; others seek and take time
+NO_START = "the record lacks the stage swap1, with which the story begins"
 FIRST, EVERY_SECOND, SECOND = 0x40_0000, 0xC0_0000, 0xF1_1000
 
 
@@ -31,7 +32,8 @@ def _stages(recorded: Recorded) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _format(recorded: Recorded) -> str:
-    return str(recorded.data["page_tables"]["format"])
+    held = next(recorded.data[key] for key in ("page_tables", "translation") if recorded.data.get(key))
+    return str(held["format"])
 
 
 def entries(machine: Machine, kernel: Kernel, recorded: Recorded) -> Rows:
@@ -71,12 +73,12 @@ class Replay:
     def swapon(self, number: int) -> None:
         """The area of one row of /proc/swaps, with its first slot as recorded."""
         stage = self.stages["swap1"]
-        row, area = stage["swaps"][number], stage["areas"][number]
-        name = row["file"].rpartition("/")[2]
+        row = stage["swaps"][number]
+        name, pages = row["file"].rpartition("/")[2], row["size_kib"] * KiB // PAGE_SIZE + 1  # the header's page too
         device: dict[str, Any] = next((dict(kind) for prefix, kind in DEVICES.items() if name.startswith(prefix)), {})
         if device:
-            device["start"] = _start(stage, area)
-        self.memory.swapon(area["max"], row["prio"], name=row["file"], **device)
+            device["start"] = _start(stage, pages)
+        self.memory.swapon(pages, row["prio"], name=row["file"], **device)
 
     def page_out(self, name: str, va: int, pages: int = 1) -> None:
         """madvise(MADV_PAGEOUT); the device has finished before anything else happens."""
@@ -85,7 +87,7 @@ class Replay:
 
     def play(self) -> Iterator[str]:
         """Stage after stage, as guest/init.c of the recorder has them."""
-        areas = len(self.stages["swap1"]["areas"])
+        areas = len(self.stages["swap1"]["swaps"])
         self.swapon(0)
         for name in ("p0", "p1", "p2"):
             self.page_out(name, FIRST)
@@ -114,10 +116,10 @@ def _aligned(frames: Iterator[int], order: int) -> int:
     return first
 
 
-def _start(stage: dict[str, Any], area: dict[str, Any]) -> int:
+def _start(stage: dict[str, Any], pages: int) -> int:
     """Where the search began: one slot before the one that p0's page got, or the last slot of the area."""
     slot = next(case["swap_decoded"][1] for case in stage["cases"] if case["proc"] == "p0" and case["va"] == FIRST)
-    return int(slot) - 1 or int(area["max"]) - 1
+    return int(slot) - 1 or pages - 1
 
 
 def _played(recorded: Recorded) -> Iterator[tuple[str, dict[str, Any], Replay]]:
@@ -131,6 +133,10 @@ def _played(recorded: Recorded) -> Iterator[tuple[str, dict[str, Any], Replay]]:
 
 def played(machine: Machine, kernel: Kernel, recorded: Recorded) -> Rows:
     """After the same history: the bits of each page's entry, every slot's byte, and who names which slot."""
+    stages = dict(_stages(recorded))
+    if stages and "swap1" not in stages:
+        yield Compared("every stage", None, None, NO_START)
+        return
     for stage, data, replay in _played(recorded):
         yield from _entries(stage, data, replay)
         yield from _swap_maps(stage, data, replay)
@@ -140,9 +146,12 @@ def played(machine: Machine, kernel: Kernel, recorded: Recorded) -> Rows:
 def _entries(stage: str, data: dict[str, Any], replay: Replay) -> Rows:
     """The bits of the entry; 0 for a page that is not in swap."""
     for case in data["cases"]:
-        pte = replay.process[case["proc"]].page_table.pte(case["va"])
-        mine = pte.raw if pte.swap else 0
-        yield Compared(f"{stage} {case['proc']} {case['va']:#x}", mine, case.get("swap_pte", 0), address=True)
+        pte, what = replay.process[case["proc"]].page_table.pte(case["va"]), f"{stage} {case['proc']} {case['va']:#x}"
+        if case["pagemap"]["swapped"] and "swap_pte" not in case:  # a record without page tables
+            theirs = (case["pagemap"].get("swap_type"), case["pagemap"].get("swap_offset"))
+            yield Compared(f"{what}: slot", pte.swap and pte.swap.slot, theirs)
+        else:
+            yield Compared(what, pte.raw if pte.swap else 0, case.get("swap_pte", 0), address=True)
 
 
 def _swap_maps(stage: str, data: dict[str, Any], replay: Replay) -> Rows:
@@ -151,7 +160,7 @@ def _swap_maps(stage: str, data: dict[str, Any], replay: Replay) -> Rows:
     names = ("file", "kind", "size_kib", "used_kib", "prio")
     shown = [{name: row[name] for name in names} for row in data["swaps"]]
     yield Compared(f"{stage} /proc/swaps", replay.memory.swap.table(), shown)
-    for row in data["areas"]:
+    for row in data.get("areas") or ():
         area, what = areas[row["type"]], f"{stage} area {row['type']}"
         if "swap_map" in row:  # a record made without debugging symbols has none
             mine = {str(offset): byte for offset, byte in enumerate(area.swap_map) if byte}
