@@ -11,7 +11,7 @@ from vmlab.study.questions import moves_steps
 NOTEBOOK = "12-pages-that-move.ipynb"
 
 
-def test_a_wrong_prediction_opens_its_result_and_names_the_belief(lesson: LabPage) -> None:
+def test_predictions_open_their_results_and_practice_names_the_belief(lesson: LabPage) -> None:
     shown = code_cell(lesson, "reveal(ask.ASKED")
     assert is_shut(shown)
     options = ask.ASKED.options({})
@@ -32,15 +32,11 @@ def test_a_wrong_prediction_opens_its_result_and_names_the_belief(lesson: LabPag
     own.get_by_text("Shown:").first.wait_for()
     output(own).scroll_into_view_if_needed()
     lesson.screenshot("lesson-12-own-machine")
-    assert lesson.console_errors == []
-
-
-def test_practice_names_the_belief_then_accepts_the_right_number(lesson: LabPage) -> None:
     practise(lesson, "moves_steps.FRAME", moves_steps.FRAME, "lesson-12-practice")
     assert lesson.console_errors == []
 
 
-def test_one_page_is_moved_by_keyboard_and_who_was_told_is_drawn(lesson: LabPage) -> None:
+def test_a_page_is_moved_and_the_race_run_again_by_keyboard(lesson: LabPage) -> None:
     cell = code_cell(lesson, "explore.page_explorer()")
     output(cell).scroll_into_view_if_needed()
     full, before = heights(lesson, cell), lesson.picture_hash(cell, SVG)
@@ -59,10 +55,7 @@ def test_one_page_is_moved_by_keyboard_and_who_was_told_is_drawn(lesson: LabPage
     assert "read or write it first" in cell.get_by_role("alert").inner_text()
     lesson.screenshot("lesson-12-refused")
     assert lowest(lesson) > 0.9 * full, "the output area keeps its height"
-    assert lesson.console_errors == []
 
-
-def test_the_race_is_run_again_by_keyboard(lesson: LabPage) -> None:
     cell = code_cell(lesson, "explore.race_explorer()")
     output(cell).scroll_into_view_if_needed()
     full, before = heights(lesson, cell), lesson.picture_hash(cell, SVG)

@@ -52,7 +52,7 @@ CAUSES = (
     Cause("huge page, collapse", "collapse", "khugepaged, MADV_COLLAPSE", NONE, "huge_memory:mm_collapse_huge_page",
           "mm/khugepaged.c:collapse_huge_page"),
     Cause("huge page, split", "split", "part of it is unmapped, reclaimed or migrated", "invalid for a moment",
-          "thp:hugepage_split (powerpc); vmstat thp_split_pmd", "mm/huge_memory.c:__split_huge_pmd"),
+          "none (only thp_split_pmd in vmstat)", "mm/huge_memory.c:__split_huge_pmd"),
     Cause("copy-on-write", "copy", "first write after fork, to the zero page, to a private file's page",
           "present, read-only", "exceptions:page_fault_user", "mm/memory.c:wp_page_copy"),
     Cause("munmap, exit, exec", "unmap", "the program asks, or ends", NONE, "syscalls:sys_enter_munmap",

@@ -1,6 +1,6 @@
 """What keeps a page where it is, and against which changes it does not help. A table; the model checks its rows.
 
-Sources: Linux 6.1, mm/vmscan.c:shrink_folio_list (mlocked pages are kept), mm/migrate.c:expected_page_refs (a pin is a
+Sources: Linux 6.1, mm/vmscan.c:shrink_folio_list (mlocked pages are kept), mm/migrate.c:folio_expected_refs (a pin is a
 reference too many), mm/compaction.c (compact_unevictable_allowed = 1), mm/memory.c:copy_present_pte (a pinned page
 is copied for the child at once), mm/hugetlb.c.
 """
