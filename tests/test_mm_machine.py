@@ -1,6 +1,12 @@
-"""Nothing is ever lost or mixed up: random processes on few frames, against boxes of bytes."""
+"""Nothing is ever lost or mixed up: random processes on few frames, against boxes of bytes.
+
+Hypothesis shrinks what it finds, but draws few long runs in which pages come back from swap; so weighted walks of many
+steps go through the same rules.
+"""
 
 from __future__ import annotations
+
+import random
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -214,5 +220,72 @@ class Machine(RuleBasedStateMachine):
 
 def test_content_is_never_lost_or_mixed_and_counts_balance():
     run_state_machine_as_test(
-        Machine, settings=settings(max_examples=150, stateful_step_count=50, deadline=None, database=None)
+        Machine, settings=settings(max_examples=50, stateful_step_count=50, deadline=None, database=None)
     )
+
+
+WEIGHTS = {
+    "write": 5,
+    "read": 2,
+    "mmap": 1,
+    "fork": 1,
+    "exit": 0.4,
+    "munmap": 0.3,
+    "mprotect": 1,
+    "mremap": 1,
+    "madvise": 2,
+    "mlock": 0.6,
+    "page_out": 2,
+    "migrate": 1,
+    "end_writeback": 1,
+    "swapoff_and_on": 0.6,
+    "pin": 0.6,
+    "unpin": 0.6,
+}
+
+
+def walk(seed, steps=60):
+    """Run the rules above in a random order, many writes among them; the machine afterwards, torn down."""
+    rng, machine = random.Random(seed), Machine.__new__(Machine)
+    chosen = {
+        "p": lambda: rng.randrange(5),
+        "va": lambda: rng.choice(SPOTS),
+        "to": lambda: rng.choice(SPOTS),
+        "offset": lambda: rng.choice((0, 5, 4000)),
+        "data": lambda: bytes([rng.randrange(256)]) * rng.randrange(1, 6),
+        "prot": lambda: rng.choice(
+            ("r", "rw", "rw", "rw", "", "rx") if name == "mprotect" else ("rw", "rw", "r", "rwx")
+        ),
+        "kind": lambda: rng.choice("aasfw"),
+        "pages": lambda: rng.randrange(1, 4),
+        "advice": lambda: rng.choice(("PAGEOUT", "PAGEOUT", "COLD", "DONTNEED", "FREE")),
+        "lock": lambda: rng.random() < 0.4,
+        "number": lambda: rng.randrange(31),
+        "type": lambda: rng.randrange(2),
+    }
+    machine.start.hypothesis_stateful_initialize_rule.function(
+        machine, fmt=rng.choice(("x86-64-4", "x86-32", "arm-short", "arm64-4k-48")), frames=rng.choice(FRAMES)
+    )
+    for name in rng.choices([*WEIGHTS], [*WEIGHTS.values()], k=steps):
+        step = getattr(Machine, name).hypothesis_stateful_rule
+        alone = len(machine.both) == 1
+        if (name == "fork" and len(machine.both) > 4) or (name == "exit" and alone):
+            continue
+        if name == "unpin" and not machine.pinned:
+            continue
+        step.function(machine, **{argument: chosen[argument]() for argument in step.arguments})
+        for check in (Machine.content_is_what_was_written, Machine.counts_balance):
+            check.hypothesis_stateful_invariant.function(machine)
+    machine.teardown()
+    return machine
+
+
+def test_long_walks_lose_nothing_and_meet_every_kind_of_fault():
+    met = set()
+    for seed in range(150):
+        for real, _ in walk(seed).both:
+            met |= {fault.result for fault in real.faults}
+            met |= {step.function for fault in real.faults for step in fault.steps}
+    assert {"minor", "major", "SIGSEGV", "OOM"} <= met
+    assert {"do_swap_page", "swap_readpage", "swap_cache_get_folio", "wp_page_copy", "wp_page_reuse"} <= met
+    assert {"do_cow_fault", "do_shared_fault", "shmem_swapin_folio", "swap_cluster_readahead"} <= met
