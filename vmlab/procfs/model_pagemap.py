@@ -5,7 +5,7 @@
 
 Soft-dirty is told as by a kernel whose clear_refs nobody has used: set for every page of every area, where the
 format has the bit (fs/proc/task_mmu.c: VM_SOFTDIRTY). Left out: flags of frames that the kernel itself uses, but
-for free and reserved ones; device numbers and inodes; Pss of pages that are shared by three or more is exact here.
+for free and reserved ones; device numbers and inodes. Pss is rounded once an area, as Linux does.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..kernel import Kernel
-from ..process.mm import MmStruct
-from ..process.page import PageFrame
-from ..process.process import Process
-from ..process.pte import Pte
-from ..process.vma import Vma
 from ..units import PAGE_SIZE, VmlabError
 from .kpage import NOPAGE, flag_word
 from .live_pagemap import check_range
 from .maps import Mapping, Smaps, format_maps
 from .pagemap import Pagemap, PagemapEntry
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # these load numpy
+    from ..process.mm import MmStruct
+    from ..process.page import PageFrame
+    from ..process.process import Process
+    from ..process.pte import Pte
+    from ..process.vma import Vma
     from .pagemap import Words
 
 SMAPS_LINES = ("Size", "Rss", "Pss", "Shared_Clean", "Shared_Dirty", "Private_Clean", "Private_Dirty")
