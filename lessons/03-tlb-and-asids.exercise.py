@@ -16,7 +16,7 @@
 #
 # Each answer goes into a name: a variable, or a function. Run its cell, then the cell below it, which checks the
 # answer at once and says what it did not check. Nothing is counted and nothing is timed. Stuck? A hint's first rung
-# is a question, its last a worked twin: `hint("03.walk")`.
+# is a question, its last a worked twin: `hint("03.walks")`.
 
 # %%
 import vmlab as vm
@@ -31,12 +31,12 @@ i_am("")  # in a course: your id, as in i_am("ada"); alone: leave it empty
 #
 # Step *each walk* is open, and the product after it.
 
-# %% item="03.walk"
-given = ask("03.walk")
-walk = None
+# %% item="03.walks"
+given = ask("03.walks")
+walks = None
 ### BEGIN SOLUTION
 each = (given.levels + 1) * (given.host_levels + 1) - 1  # every guest address that is met is walked for in the host
-walk = given.misses * each  # not the accesses: what hits does not walk
+walks = given.misses * each  # not the accesses: what hits does not walk
 ### END SOLUTION
 
 # %% [markdown]

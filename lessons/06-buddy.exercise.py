@@ -36,12 +36,10 @@ walk = None
 ### BEGIN SOLUTION
 ends = [[int(page, 16) for page in part.split(" to ")] for part in given.ranges.split(", ")]
 free = {page for part in ends for page in range(part[0], part[-1] + 1)}
-walk, first = 0, given.pfn
-while given.start <= first ^ 1 << walk < given.end and free >= set(
-    range(first ^ 1 << walk, (first ^ 1 << walk) + (1 << walk))
-):
-    first &= ~(1 << walk)  # all of the buddy has to be free: a neighbour that is no buddy does not count
-    walk += 1
+walk, order = given.pfn, 0
+while free >= set(range(walk ^ 1 << order, (walk ^ 1 << order) + (1 << order))):
+    walk &= ~(1 << order)  # all of the buddy has to be free: a neighbour that is no buddy does not count
+    order += 1
 ### END SOLUTION
 
 # %% [markdown]

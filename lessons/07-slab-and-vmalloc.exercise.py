@@ -25,22 +25,33 @@ from vmlab.study import ask, check, hint, i_am
 i_am("")  # in a course: your id, as in i_am("ada"); alone: leave it empty
 
 # %% [markdown]
-# ## 1. A request with one step open
+# ## 1. A slab with one step open
 #
-# Step *cache* is open, and the waste after it.
+# The question comes with its steps as a table. Step *objects* is open. What you need stands in the rows above it.
 
 # %% item="07.walk"
 given = ask("07.walk")
 walk = None
 ### BEGIN SOLUTION
-caches = (
-    [64, 128, 192, 256] if "ARM" in given.where else [8, 16, 32, 64, 96, 128, 192, 256]
-)  # 96 and 192 are no powers of two
-walk = min(cache for cache in caches if cache >= given.bytes_) - given.bytes_
+distance = -(-given.size // given.align) * given.align  # rounded up to the alignment: objects do not stand closer
+walk = (4096 << given.order) // distance  # rounded down: half an object is none
 ### END SOLUTION
 
 # %% [markdown]
-# ## 2. What kmalloc really takes, as a function
+# ## 2. A request, and what is lost
+
+# %% item="07.lost"
+given = ask("07.lost")
+lost = None
+### BEGIN SOLUTION
+caches = (
+    [64, 128, 192, 256] if "ARM" in given.where else [8, 16, 32, 64, 96, 128, 192, 256]
+)  # 96 and 192 are no powers of two
+lost = min(cache for cache in caches if cache >= given.bytes_) - given.bytes_
+### END SOLUTION
+
+# %% [markdown]
+# ## 3. What kmalloc really takes, as a function
 #
 # Write `taken(size, minalign)`: the bytes that kmalloc(size) takes. There are caches for each power of two from
 # `minalign` to 8,192 bytes; one of 96 bytes if `minalign` is at most 32, and one of 192 bytes if it is at most 64.
@@ -62,20 +73,6 @@ def taken(size, minalign):
     return min(cache for cache in caches if cache >= size)
     ### END SOLUTION
 
-
-# %% [markdown]
-# ## 3. Read a table
-#
-# The question comes with its steps as a table. Step *objects* is open. The numbers that you need stand in the rows
-# above it.
-
-# %% item="07.count"
-given = ask("07.count")
-count = None
-### BEGIN SOLUTION
-distance = -(-(-(-given.size // 4) * 4) // given.align) * given.align  # rounded up to a word, then to the alignment
-count = (4096 << given.order) // distance  # rounded down: half an object is none
-### END SOLUTION
 
 # %% [markdown]
 # ## 4. Find the bug

@@ -30,6 +30,8 @@ TOPICS = {
     "08": "highmem",
     "09": "layout",
     "11": "reclaim",
+    "10": "swap",
+    "11": "reclaim",
     "12": "moves",
 }
 

@@ -169,7 +169,7 @@ def believed(belief: Misconception, case: Case) -> Plain:
 def mistyped(case: Case, reply: Reply) -> str:
     """Words about a value whose type alone is wrong, or ""."""
     wanted, came = kind_of(case.expected), kind_of(reply.value)
-    return "" if wanted == came else f"it returns {came}, expected {wanted}"
+    return "" if wanted in (came, "None") else f"it returns {came}, expected {wanted}"
 
 
 def tell_call(task: Task, case: Case) -> Iterator[str]:

@@ -12,7 +12,39 @@ from ..trade import Way, trade_off
 from .buddy_steps import MERGE_STEP
 from .tlb_steps import apart
 
-WALK = replace(MERGE_STEP, id="06.walk")
+
+def _run_start(pfn: int, free: tuple[int, ...], **_: Any) -> int:
+    """The first of the free pages that lie side by side around a page."""
+    while pfn - 1 in free:
+        pfn -= 1
+    return pfn
+
+
+WALK = apart(
+    replace(
+        MERGE_STEP,
+        id="06.walk",
+        ask="The step free? is open, and what follows it. A zone of frames {start:#x} to {end:#x} (that one "
+        "excluded), all in use but {ranges}. Now page {pfn:#x} is given back as well. Which is the first frame of "
+        "the free block that it ends up in?",
+        answer=lambda first, **_: first,
+        misconceptions=(
+            Misconception(
+                "a merged block begins where the page was",
+                lambda pfn, **_: pfn,
+                "Which of two buddies is the lower one?",
+            ),
+            Misconception("all free neighbours are joined", _run_start, "May a block of two begin at an odd frame?"),
+            Misconception(
+                "the block is named by its upper half",
+                lambda first, order, **_: first + (1 << order - 1),
+                "Which bit of the frame does a merge clear?",
+            ),
+        ),
+        because="each merge clears one bit of the frame, up to order {order}; then {stop}.",
+        show=hex,
+    )
+)
 
 
 def _a_line(rng: random.Random) -> Facts:

@@ -125,7 +125,7 @@ INDEX = Question(
         Misconception(
             "the whole page number is the index of one long table",
             lambda va, **_: va >> PAGE_SHIFT,
-            "How many entries of 4 bytes has a table that fills one page?",
+            "How many entries has a table that fills one page?",
         ),
         Misconception(
             "the index is in bytes",

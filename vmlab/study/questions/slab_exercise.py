@@ -1,4 +1,4 @@
-"""The questions of lesson 07's exercise: waste with one step open, objects to read off, a choice."""
+"""The questions of lesson 07's exercise: a slab with one step open, a request's waste, a choice."""
 
 from __future__ import annotations
 
@@ -9,21 +9,14 @@ from typing import Any
 from ..trade import Way, trade_off
 from .slab_steps import OBJECTS, WASTE, _order, steps
 
-WALK = replace(
-    WASTE,
-    id="07.walk",
-    ask="The step cache is open, and what follows from it. kmalloc({bytes_}) on {where}. How many bytes are wasted?",
-    blank="cache",
-)
-
 
 def _without_order(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda order, **facts: function(**facts)
 
 
-COUNT = replace(
+WALK = replace(
     OBJECTS,
-    id="07.count",
+    id="07.walk",
     ask="The step objects is open. Objects of {size:,} bytes, aligned to {align}, on a 32-bit kernel with {cpus} CPUs; "
     "their slabs have order {order}. How many objects fit in one?",
     facts=lambda rng: {**(drawn := OBJECTS.facts(rng)), "order": _order(**drawn)},
@@ -31,6 +24,8 @@ COUNT = replace(
     steps=_without_order(steps),
     misconceptions=tuple(replace(wrong, answer=_without_order(wrong.answer)) for wrong in OBJECTS.misconceptions),
 )
+
+LOST = replace(WASTE, id="07.lost")
 
 WAY = trade_off(
     "07.way",

@@ -7,7 +7,7 @@ from dataclasses import replace
 from ..trade import Way, trade_off
 from .tlb_steps import COST_STEP, VICTIM
 
-WALK = replace(COST_STEP, id="03.walk", blank="each walk")
+WALK = replace(COST_STEP, id="03.walks", blank="each walk")
 
 LAST = replace(
     VICTIM,

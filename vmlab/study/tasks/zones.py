@@ -122,7 +122,7 @@ FIND = Task(
     ),
     hints=(
         "Which stretches of RAM are free and below the limit?",
-        "For each of them, from the highest down: end − size, rounded down; is that still inside?",
+        "For each of them, from the highest down: end − size, rounded down; the first that is still inside is it.",
     ),
 )
 
