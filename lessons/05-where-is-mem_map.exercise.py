@@ -71,23 +71,23 @@ def frames_of(banks, struct_page_bytes, block, top):
 # %% [markdown]
 # ## 3. Read a figure
 #
-# This time NewMem is cut from lowmem, and it is small. Run the cell for the question, then draw the board.
+# The figure has a board before it is split. This time NewMem is to be cut from lowmem, and it is small: how much of
+# mem_map will it hold?
 
 # %%
 given = ask("05.read")
 ram = [vm.Region(given.ram_start, given.ram_mib * vm.MiB)]
 board = vm.Machine(arch="arm", ram=ram, config=vm.Config(zone_dma=False))
-small = board.with_zone("NewMem", size=given.newmem_mib * vm.MiB, above="Normal")
-views.ruler(vm.boot(small))
+views.ruler(vm.boot(board))
 
 # %% [markdown]
-# The table under the figure has the frames. Your answer:
+# Where does lowmem end, which frame is mem_map's last, and where will NewMem begin?
 
 # %% item="05.read"
 given = ask("05.read")
 read = None
 ### BEGIN SOLUTION
-# The lens shows NewMem up to the end of lowmem, and mem_map up to 7 frames below that; the array begins below NewMem.
+# NewMem ends with lowmem, and the lens shows mem_map up to 7 frames below that; the array begins below NewMem.
 read = given.newmem_mib * 256 - 7
 ### END SOLUTION
 
@@ -95,7 +95,7 @@ read = given.newmem_mib * 256 - 7
 # ## 4. Find the bug
 #
 # A driver's author tests each frame of NewMem before it is written to. The test passed on the author's machine, and
-# later the kernel crashed. Here is the function, and one of the frames that it should have refused:
+# later the kernel crashed. Here is the function, and what it allows around an array of frames 0x6f6f9 to 0x6fff8:
 
 
 # %%
@@ -105,7 +105,7 @@ def broken(pfns, mem_map, reserved):
     return [pfn for pfn in free if not any(start < pfn < end for start, end in reserved)]
 
 
-print(broken([0x6F6F8, 0x6F6F9, 0x6FFF8, 0x6FFF9], [0x6F6F9, 0x6FFF8], []))
+print([hex(pfn) for pfn in broken([0x6F6F8, 0x6F6F9, 0x6FFF8, 0x6FFF9], [0x6F6F9, 0x6FFF8], [])])
 
 # %% [markdown]
 # Write it as it should be: return the frames of `pfns` that the owner of NewMem may use. `mem_map` is `[first, last]`,

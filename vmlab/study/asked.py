@@ -92,5 +92,5 @@ class Asked:
 
     def _how(self) -> str:
         names = ", ".join(f"given.{name}" for name in told(self.question, self.facts))
-        numbers = f" The numbers are there as {names}." if names else ""
+        numbers = f" What you were told is there as {names}." if names else ""
         return f"Your answer goes into the variable {name_of(self.question.id)}.{numbers}"

@@ -29,7 +29,6 @@ TOPICS = {
     "07": "slab",
     "08": "highmem",
     "09": "layout",
-    "11": "reclaim",
     "10": "swap",
     "11": "reclaim",
     "12": "moves",

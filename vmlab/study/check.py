@@ -27,6 +27,7 @@ from .task import Call, Reply, Task, Verdict, drawn, mistyped, tell_call, writte
 from .weigh import Scenario
 
 SEED = "check"  # of the machines that everybody may see
+MONO = "font-family:'DejaVu Sans Mono',monospace;font-size:13px;white-space:pre-wrap"
 NOT_CHECKED = "Not checked: how you got there."
 
 
@@ -51,7 +52,7 @@ class Checked:
     __repr__ = __str__
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        code = f"<pre>{escape(self.lines)}</pre>" if self.lines else ""
+        code = f'<pre style="{MONO}">{escape(self.lines)}</pre>' if self.lines else ""
         return {
             "text/html": note(self.text, GREEN if self.kind == "right" else ORANGE) + code,
             "text/plain": str(self),

@@ -80,7 +80,7 @@ def _read_steps(kernel: Kernel, in_zone: int, **_: Any) -> Steps:
     first = max(zone.start_pfn, array.start)
     return Steps.of(
         (
-            Step("zone", "first frame of NewMem", "from the upper bar", f"{zone.start_pfn:#x}"),
+            Step("zone", "first frame of NewMem", "end of lowmem − its frames", f"{zone.start_pfn:#x}"),
             Step("array", "last frame of mem_map, and its first", "from the lens", f"{array[-1]:#x}, {array[0]:#x}"),
             Step("both", "frames that are in both", f"{array[-1]:#x} − {first:#x} + 1", f"{in_zone:,}"),
         )
@@ -89,8 +89,8 @@ def _read_steps(kernel: Kernel, in_zone: int, **_: Any) -> Steps:
 
 READ = Question(
     id="05.read",
-    ask="In the figure below, a board with {ram_mib:,} MiB of RAM from {ram_start:#x}, the zone NewMem of {newmem_mib} "
-    "MiB is cut from the top of Normal, so from lowmem. How many of NewMem's frames hold mem_map?",
+    ask="The figure shows a board with {ram_mib:,} MiB of RAM from {ram_start:#x}. A zone NewMem of {newmem_mib} MiB "
+    "will be cut from the top of Normal, so from the end of lowmem. How many of NewMem's frames will hold mem_map?",
     facts=_cut_from_lowmem,
     answer=lambda in_zone, **_: in_zone,
     misconceptions=(
@@ -112,11 +112,11 @@ READ = Question(
         Misconception(
             "all of the zone is taken",
             lambda kernel, **_: kernel.zones["NewMem"].present_pages,
-            "What lies above mem_map in the lens?",
+            "What lies above mem_map, below the end of lowmem?",
         ),
     ),
     because="memblock knows addresses and no zones: NewMem has the part of the array above its first frame.",
-    hints=("Which two bars share the lens?", "both: count from the zone's first frame to the array's last one."),
+    hints=("At which frame will NewMem begin?", "both: count from the zone's first frame to the array's last one."),
     steps=_read_steps,
 )
 
