@@ -113,7 +113,20 @@ def shared(one, two):
 
 
 # %% [markdown]
-# ## 5. Choose a way
+# ## 5. Judge a claim
+#
+# Set `judge` to one of the words in quotes.
+
+# %% item="01.judge"
+given = ask("01.judge")
+judge = None
+### BEGIN SOLUTION
+# Tempting: the same address. The tables of each process decide, and here are the frames that they name.
+judge = "frame" if given.mine == given.theirs else "other"
+### END SOLUTION
+
+# %% [markdown]
+# ## 6. Choose a way
 #
 # Set `way` to one of the words in quotes, as in `way = "pipe"`.
 

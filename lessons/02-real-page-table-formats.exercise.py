@@ -110,7 +110,21 @@ def canonical(vas, bits):
 
 
 # %% [markdown]
-# ## 5. Choose a way
+# ## 5. Judge a claim
+#
+# Set `claim` to one of the words in quotes.
+
+# %% item="02.claim"
+given = ask("02.claim")
+claim = None
+### BEGIN SOLUTION
+# Tempting: a walk at every access. The TLB decides; in a round that does not fit, LRU drops each page before its
+# next use.
+claim = "hits" if given.pages <= given.entries else "walks"
+### END SOLUTION
+
+# %% [markdown]
+# ## 6. Choose a way
 #
 # Set `way` to one of the words in quotes.
 

@@ -126,7 +126,20 @@ def tagged(refs, sets, ways):
 
 
 # %% [markdown]
-# ## 5. Choose a way
+# ## 5. Judge a claim
+#
+# Set `claim` to one of the words in quotes.
+
+# %% item="03.claim"
+given = ask("03.claim")
+claim = None
+### BEGIN SOLUTION
+# Tempting: a switch empties the TLB. With ASIDs it does not; what goes is pushed out by new entries.
+claim = "kept" if given.mine + given.other <= given.entries else "pushed"
+### END SOLUTION
+
+# %% [markdown]
+# ## 6. Choose a way
 #
 # Set `way` to one of the words in quotes.
 

@@ -108,8 +108,9 @@ def broken(pfns, mem_map, reserved):
 print([hex(pfn) for pfn in broken([0x6F6F8, 0x6F6F9, 0x6FFF8, 0x6FFF9], [0x6F6F9, 0x6FFF8], [])])
 
 # %% [markdown]
-# Write it as it should be: return the frames of `pfns` that the owner of NewMem may use. `mem_map` is `[first, last]`,
-# both of them the array's; `reserved` are ranges `[first, end)`, whose end is the first frame *after* the range.
+# Write it as it should be: return the frames of `pfns` that the owner of NewMem may use. `mem_map` is `[first,
+# last]`, both of them the array's; `reserved` are ranges `[first, end)`, whose end is the first frame *after* the
+# range.
 
 
 # %% item="05.usable"
@@ -131,8 +132,8 @@ def usable(pfns, mem_map, reserved):
 given = ask("05.claim")
 claim = None
 ### BEGIN SOLUTION
-# The number is what the struct pages of NewMem's frames take. They are part of one array at the end of lowmem: it is in
-# NewMem only if NewMem was cut from there, and then all of the array counts, not only NewMem's share.
+# The number is what the struct pages of NewMem's frames take. They are part of one array at the end of lowmem: it is
+# in NewMem only if NewMem was cut from there, and then all of the array counts, not only NewMem's share.
 claim = "elsewhere" if given.cut == "the bottom of HighMem" else "more"
 ### END SOLUTION
 
@@ -166,5 +167,5 @@ own_512m = (
 # %% [markdown]
 # ## What was checked
 #
-# The cells above compare with the model on a few machines drawn from a seed that anybody can see. In a course, a grader
-# draws others. How you found an answer, and what you wrote under 7, no program has judged.
+# The cells above compare with the model on a few machines drawn from a seed that anybody can see. In a course, a
+# grader draws others. How you found an answer, and what you wrote under 7, no program has judged.

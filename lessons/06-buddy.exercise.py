@@ -115,7 +115,21 @@ def split_block(first, order, wanted):
 
 
 # %% [markdown]
-# ## 5. Choose a way
+# ## 5. Judge a claim
+#
+# Set `claim` to one of the words in quotes.
+
+# %% item="06.claim"
+given = ask("06.claim")
+claim = None
+### BEGIN SOLUTION
+# Tempting: free pages are more than wanted. They have to be one block.
+counts = [int(count) for count in given.line.split()]
+claim = "block" if any(counts[given.order :]) else "fragment"
+### END SOLUTION
+
+# %% [markdown]
+# ## 6. Choose a way
 #
 # Set `way` to one of the words in quotes.
 
@@ -128,7 +142,7 @@ gives_up = {"pages": "weeks of uptime", "vmalloc": "are contiguous", "cma": "in 
 ### END SOLUTION
 
 # %% [markdown]
-# ## 6. Choose, and say why
+# ## 7. Choose, and say why
 #
 # No program can judge this one. You own NewMem's 131,072 frames. How do you manage them, and what do you give up for
 # it? Two or three sentences; then compare.

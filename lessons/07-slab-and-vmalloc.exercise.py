@@ -110,7 +110,20 @@ def place(areas, start, pages):
 
 
 # %% [markdown]
-# ## 5. Choose a way
+# ## 5. Judge a claim
+#
+# Set `claim` to one of the words in quotes.
+
+# %% item="07.claim"
+given = ask("07.claim")
+claim = None
+### BEGIN SOLUTION
+# Tempting: 128 MiB. Those are addresses, for vmalloc and others; slabs lie in lowmem, which has its own limit.
+claim = "fits" if given.mib <= given.free else "full"
+### END SOLUTION
+
+# %% [markdown]
+# ## 6. Choose a way
 #
 # Set `way` to one of the words in quotes.
 
@@ -123,7 +136,7 @@ gives_up = {"kmalloc": "weeks of uptime", "reserved": "at boot", "vmalloc": "in 
 ### END SOLUTION
 
 # %% [markdown]
-# ## 6. Choose, and say why
+# ## 7. Choose, and say why
 #
 # No program can judge this one. Your driver needs 300 records of 2,100 bytes that come and go, and one table of 12
 # MiB that stays. It must run on 32-bit boards too. What do you allocate with what, and what do you give up? Two or

@@ -53,8 +53,9 @@ def of_lesson(lesson: str) -> dict[str, Entry]:
     found: dict[str, Entry] = {}
     for name in modules(lesson):
         for value in vars(importlib.import_module(name)).values():
-            if isinstance(value, Entry) and value.id.startswith(f"{lesson}."):
-                found[value.id] = value
+            mine = isinstance(value, Entry) and value.id.startswith(f"{lesson}.")
+            if mine and found.setdefault(value.id, value) is not value:
+                raise VmlabError(f"id: {value.id} is the name of two entries, one of them in {name}; rename one")
     return found
 
 

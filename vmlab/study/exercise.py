@@ -100,11 +100,11 @@ def exercise(lesson: str) -> Exercise:
 # --- the exercises: names in order, and points ---
 
 EXERCISES: dict[str, dict[str, int]] = {
-    "01": {"walk": 2, "walk_tables": 5, "read": 2, "shared": 4, "way": 2},
-    "02": {"walk": 2, "split": 4, "count": 2, "canonical": 4, "way": 2},
-    "03": {"walks": 2, "misses": 5, "read": 2, "tagged": 4, "way": 2},
+    "01": {"walk": 2, "walk_tables": 5, "read": 2, "shared": 4, "judge": 2, "way": 2},
+    "02": {"walk": 2, "split": 4, "count": 2, "canonical": 4, "claim": 2, "way": 2},
+    "03": {"walks": 2, "misses": 5, "read": 2, "tagged": 4, "claim": 2, "way": 2},
     "04": {"walk": 2, "find": 5, "read": 2, "protection": 4, "claim": 2, "way": 2},
     "05": {"walk": 2, "frames_of": 5, "read": 2, "usable": 4, "claim": 2, "way": 2},
-    "06": {"walk": 2, "give_back": 5, "read": 2, "split_block": 4, "way": 2},
-    "07": {"walk": 2, "lost": 2, "taken": 4, "place": 5, "way": 2},
+    "06": {"walk": 2, "give_back": 5, "read": 2, "split_block": 4, "claim": 2, "way": 2},
+    "07": {"walk": 2, "lost": 2, "taken": 4, "place": 5, "claim": 2, "way": 2},
 }

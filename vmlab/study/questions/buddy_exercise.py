@@ -6,6 +6,7 @@ import random
 from dataclasses import replace
 from typing import Any
 
+from ..claim import claim
 from ..question import Facts, Misconception, Question
 from ..steps import Step, Steps
 from ..trade import Way, trade_off
@@ -112,6 +113,36 @@ READ = apart(
         ),
         steps=_line_steps,
     )
+)
+
+
+def _a_request(rng: random.Random) -> Facts:
+    order = rng.randrange(3, 8)
+    top = rng.randrange(order, 9) if rng.random() < 0.5 else order - 1
+    counts = [rng.randrange(2, 90) if number <= top else 0 for number in range(11)]
+    counts[0] += 2 << order  # enough pages in any case
+    pages = sum(count << number for number, count in enumerate(counts))
+    return {"order": order, "wanted": 1 << order, "pages": pages, "line": " ".join(f"{n}" for n in counts), "top": top}
+
+
+CLAIM = claim(
+    "06.claim",
+    "A zone's free blocks, orders 0 to 10: {line}. That makes {pages:,} pages. Judge this: 'A request of order "
+    "{order} that may not wait gets its {wanted} pages, since {pages:,} are free.'",
+    _a_request,
+    {
+        "right": "right: enough pages are free",
+        "block": "it gets them, but for another reason: a block of that order or a larger one is free",
+        "fragment": "wrong: no free block is large enough",
+        "compact": "it gets them: the allocator moves pages together first",
+    },
+    lambda order, top, **_: "block" if top >= order else "fragment",
+    {
+        "right": ("free pages can be put together as they are needed", "Must the pages of a block lie side by side?"),
+        "compact": ("compaction is always there to help", "May a request that must not wait have pages moved?"),
+    },
+    "the largest free block has order {top}, and order {order} is asked for.",
+    ("Which is the largest order that has a free block?", "order {top} free, order {order} wanted"),
 )
 
 WAY = trade_off(

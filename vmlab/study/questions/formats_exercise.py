@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 
+from ..claim import claim
+from ..question import Facts
 from ..trade import Way, trade_off
 from .formats_steps import TABLES, TRANSLATE, _large
 
@@ -17,6 +20,34 @@ WALK = replace(
 )
 
 COUNT = replace(TABLES, id="02.count")
+
+
+def _a_stride(rng: random.Random) -> Facts:
+    fits = rng.random() < 0.5
+    entries = rng.choice((64, 512, 1024, 1536))
+    pages = rng.randrange(8, entries // 2) if fits else entries * rng.randrange(8, 40)
+    return {"levels": rng.choice((2, 3, 4, 5)), "entries": entries, "pages": pages}
+
+
+CLAIM = claim(
+    "02.claim",
+    "Page tables of {levels} levels, a TLB of {entries:,} entries. A loop reads a word of each of {pages:,} pages, "
+    "over and over, always in the same order. Judge this: 'Each read costs {levels} reads of page tables more.'",
+    _a_stride,
+    {
+        "always": "right: every access walks through all the levels",
+        "walks": "right here, because nearly every read misses the TLB; the entries may come from the caches",
+        "hits": "wrong here: after the first round nearly every read finds its translation in the TLB",
+        "registers": "wrong: the tables are kept in registers of the MMU",
+    },
+    lambda entries, pages, **_: "hits" if pages <= entries else "walks",
+    {
+        "always": ("the CPU walks the tables at every access", "What is a TLB for?"),
+        "registers": ("the MMU keeps each page's frame in registers", "How many registers would {pages} be?"),
+    },
+    "{pages:,} pages and {entries:,} entries.",
+    ("Do the pages fit into the TLB?", "{pages:,} pages, {entries:,} entries"),
+)
 
 WAY = trade_off(
     "02.way",

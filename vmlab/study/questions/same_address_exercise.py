@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 
+from ..claim import claim
+from ..question import Facts
 from ..trade import Way, trade_off
 from .same_address_steps import ALONE, INDEX
 
@@ -22,6 +25,33 @@ READ = replace(
     ask="The figure has the bits of address {va:#x} on an i386 PC. Which entry of the last table (pte) "
     "does the CPU read?",
     blank="",
+)
+
+
+def _a_page(rng: random.Random) -> Facts:
+    mine = rng.randrange(0x1000, 0x3_0000)
+    theirs = mine if rng.random() < 0.5 else mine + rng.randrange(1, 0x800)
+    return {"va": rng.randrange(0x400, 0x8_0000) << 12, "mine": mine, "theirs": theirs}
+
+
+CLAIM = claim(
+    "01.judge",
+    "p0 has the page at {va:#x} in frame {mine:#x}, and p1 has the page at {va:#x} in frame {theirs:#x}. Judge this: "
+    "'What p0 writes there, p1 reads there: it is the same address.'",
+    _a_page,
+    {
+        "address": "right, and for that reason",
+        "frame": "right, but for another reason: it is the same frame",
+        "other": "wrong: at this address p1 reads other memory",
+        "never": "wrong: two processes never have memory in common",
+    },
+    lambda mine, theirs, **_: "frame" if mine == theirs else "other",
+    {
+        "address": ("equal addresses in two processes are the same memory", "What does the base register choose?"),
+        "never": ("processes cannot share frames", "What do two copies of one program do with its text?"),
+    },
+    "the frame decides: {mine:#x} and {theirs:#x}.",
+    ("Which memory does each of the two reach there?", "frames {mine:#x} and {theirs:#x}"),
 )
 
 WAY = trade_off(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from ..claim import claim
+from ..question import Facts
 from ..trade import Way, trade_off
 from .slab_steps import OBJECTS, WASTE, _order, steps
 
@@ -26,6 +29,38 @@ WALK = replace(
 )
 
 LOST = replace(WASTE, id="07.lost")
+
+
+def _many_tasks(rng: random.Random) -> Facts:
+    lowmem, free = rng.choice((760, 875)), rng.randrange(300, 500)
+    each = rng.choice((2752, 3520, 6592))
+    mib = rng.randrange(150, free - 50) if rng.random() < 0.5 else rng.randrange(free + 50, 1400)
+    return {"lowmem": lowmem, "free": free, "each": each, "tasks": mib * 1024 * 1024 // each, "mib": mib}
+
+
+CLAIM = claim(
+    "07.claim",
+    "A 32-bit kernel with {lowmem} MiB of lowmem, {free} MiB of it free. {tasks:,} processes are started; each needs a "
+    "task_struct of {each:,} bytes, {mib:,} MiB together. Judge this: 'That cannot be: the kernel reaches only 128 "
+    "MiB of memory for its data.'",
+    _many_tasks,
+    {
+        "right": "right: 128 MiB is all there is for the kernel's data",
+        "turn": "wrong: the kernel maps them in turn, a part at a time",
+        "fits": "wrong: they lie in lowmem, and there is room for them",
+        "full": "it cannot be, but for another reason: lowmem is too small for them",
+    },
+    lambda free, mib, **_: "fits" if mib <= free else "full",
+    {
+        "right": ("the 128 MiB at the top are where the kernel keeps its data", "What are those addresses kept for?"),
+        "turn": (
+            "kernel objects lie in HighMem and are mapped when needed",
+            "Which zone does kmalloc take pages from?",
+        ),
+    },
+    "slab pages come from lowmem: {mib:,} MiB of {free} MiB.",
+    ("In which zone do the objects of a slab lie?", "{mib:,} MiB are needed, {free} MiB of lowmem are free"),
+)
 
 WAY = trade_off(
     "07.way",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 
+from ..claim import claim
+from ..question import Facts
 from ..trade import Way, trade_off
 from .tlb_steps import COST_STEP, VICTIM
 
@@ -14,6 +17,34 @@ LAST = replace(
     id="03.read",
     ask="The figure has a toy TLB of 4 sets of 2 ways, LRU, after all but the last of these references: {told}. Which "
     "page does the last one, {last}, push out?",
+)
+
+
+def _a_switch(rng: random.Random) -> Facts:
+    entries, mine = rng.choice((512, 1024, 1536)), rng.randrange(30, 120)
+    other = rng.randrange(20, entries // 4) if rng.random() < 0.5 else entries * rng.randrange(4, 30)
+    return {"entries": entries, "mine": mine, "other": other}
+
+
+CLAIM = claim(
+    "03.claim",
+    "A CPU with ASIDs has a TLB of {entries:,} entries (LRU, any page anywhere). A process has {mine} entries in it. "
+    "Another process runs and touches {other:,} pages, then the first one goes on. Judge this: 'Its {mine} entries are "
+    "gone, as there was a context switch.'",
+    _a_switch,
+    {
+        "switch": "right: a switch empties the TLB",
+        "pushed": "they are gone, but not because of the switch: the other's pages pushed them out",
+        "kept": "wrong: they are still there",
+        "own": "wrong: each ASID has entries set aside for it",
+    },
+    lambda entries, mine, other: "kept" if mine + other <= entries else "pushed",
+    {
+        "switch": ("a context switch empties the TLB", "What are ASIDs for?"),
+        "own": ("ASIDs divide the TLB", "How many entries would each of 4,096 ASIDs get?"),
+    },
+    "{mine} + {other:,} pages in {entries:,} entries.",
+    ("Is there room for the pages of both?", "{mine} + {other:,} pages, {entries:,} entries"),
 )
 
 WAY = trade_off(
