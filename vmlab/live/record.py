@@ -8,6 +8,7 @@ import json
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from ..record import SUFFIX
 from ..units import VmlabError
 from . import boards
 from .host import record_host
-from .recorder import Recording, record
+from .recorder import record
+from .recording import Recording
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +50,7 @@ def _record_host(folder: Path) -> int:
     data = record_host()
     path = folder / f"{data['name']}{SUFFIX}"
     folder.mkdir(parents=True, exist_ok=True)
-    _write_json(path, data)
+    write_json(path, data)
     print(f"written to {path}")
     for name, reason in data["withheld"].items():
         print(f"withheld: {name}: {reason}")
@@ -60,28 +62,44 @@ def _say(name: str, began: float, text: str) -> None:
 
 
 def write(found: Recording, folder: Path) -> Path:
-    """The record and its tables: complete, or not there. The tables come first, so that no record lacks its own."""
+    """The record and its tables, complete or not there: both are whole before either has its name."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{found.data['name']}{SUFFIX}"
-    if found.arrays:
-        import numpy as np
+    name = found.data["name"]
+    path = folder / f"{name}{SUFFIX}"
+    with ExitStack() as undo:
+        renames = []
+        if found.arrays:
+            import numpy as np
 
-        tables = folder / f"{found.data['name']}.npz"
-        found.data["tables_file"] = tables.name
-        with tempfile.NamedTemporaryFile(dir=folder, suffix=".npz", delete=False) as part:
-            np.savez_compressed(part, **found.arrays)
-        Path(part.name).replace(tables)
-    _write_json(path, found.data)
+            found.data["tables_file"] = f"{name}.npz"
+            tables = _part(folder, ".npz", undo)
+            np.savez_compressed(tables, **found.arrays)
+            renames.append((tables, folder / f"{name}.npz"))
+        renames.append((_packed(folder, found.data, undo), path))
+        for part, whole in renames:
+            part.chmod(0o644)
+            part.replace(whole)
     return path
 
 
-def _write_json(path: Path, data: dict[str, Any]) -> None:
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as part:
-        try:
-            with gzip.GzipFile(fileobj=part, mode="wb", mtime=0, filename="") as packed:
-                packed.write(json.dumps(data, indent=1).encode())
-        except BaseException:
-            Path(part.name).unlink()
-            raise
-    Path(part.name).chmod(0o644)
-    Path(part.name).replace(path)
+def _part(folder: Path, suffix: str, undo: ExitStack) -> Path:
+    """An empty file of a name of its own, deleted when `undo` ends unless it was renamed."""
+    with tempfile.NamedTemporaryFile(dir=folder, suffix=suffix, delete=False) as part:
+        path = Path(part.name)
+    undo.callback(path.unlink, missing_ok=True)
+    return path
+
+
+def _packed(folder: Path, data: dict[str, Any], undo: ExitStack) -> Path:
+    path = _part(folder, ".part", undo)
+    with path.open("wb") as part, gzip.GzipFile(fileobj=part, mode="wb", mtime=0, filename="") as packed:
+        packed.write(json.dumps(data, indent=1).encode())
+    return path
+
+
+def write_json(path: Path, data: dict[str, Any]) -> None:
+    """A record without tables."""
+    with ExitStack() as undo:
+        part = _packed(path.parent, data, undo)
+        part.chmod(0o644)
+        part.replace(path)
