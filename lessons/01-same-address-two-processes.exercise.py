@@ -19,11 +19,14 @@
 # is a question, its last a worked twin: `hint("01.walk")`.
 
 # %%
-from vmlab import views
-from vmlab.arch.formats import page_format
 from vmlab.study import ask, check, hint, i_am
 
 i_am("")  # in a course: your id, as in i_am("ada"); alone: leave it empty
+
+# %%
+import vmlab as vm
+from vmlab import views
+from vmlab.arch.formats import page_format
 
 # %% [markdown]
 # ## 1. A walk with one step open

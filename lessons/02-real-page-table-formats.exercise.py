@@ -19,13 +19,15 @@
 # is a question, its last a worked twin: `hint("02.walk")`.
 
 # %%
+from vmlab.study import ask, check, hint, i_am
+
+i_am("")  # in a course: your id, as in i_am("ada"); alone: leave it empty
+
+# %%
 from vmlab import views
 from vmlab.arch.formats import page_format
 
 FORMATS = {page_format(name).title: name for name in ("x86-64-4", "x86-64-5", "sv39", "sv48")}
-from vmlab.study import ask, check, hint, i_am
-
-i_am("")  # in a course: your id, as in i_am("ada"); alone: leave it empty
 
 # %% [markdown]
 # ## 1. A walk with one step open
@@ -76,10 +78,9 @@ given = ask("02.count")
 count = None
 ### BEGIN SOLUTION
 vas = [int(words.replace("_", ""), 16) for words in given.where.split(", ")]
-shifts = [level.shift for level in page_format(FORMATS[given.title]).levels]
-count = 1 + sum(
-    len({va >> shift for va in vas}) for shift in shifts[:-1]
-)  # a table for each entry above that is in use
+levels = {"3 levels": 3, "4 levels": 4, "four levels": 4, "five levels": 5}[given.title.split(", ")[1]]
+shifts = [12 + 9 * depth for depth in range(levels)]
+count = 1 + sum(len({va >> shift for va in vas}) for shift in shifts[1:])  # a table for each entry above that is in use
 ### END SOLUTION
 
 # %% [markdown]

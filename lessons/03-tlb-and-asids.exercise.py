@@ -19,12 +19,14 @@
 # is a question, its last a worked twin: `hint("03.walks")`.
 
 # %%
-import vmlab as vm
-from vmlab import views
 from vmlab.study import ask, check, hint, i_am
-from vmlab.virtual.tlb_rows import Structure
 
 i_am("")  # in a course: your id, as in i_am("ada"); alone: leave it empty
+
+# %%
+import vmlab as vm
+from vmlab import views
+from vmlab.virtual.tlb_rows import Structure
 
 # %% [markdown]
 # ## 1. A cost with one step open

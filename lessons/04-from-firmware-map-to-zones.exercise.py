@@ -19,11 +19,13 @@
 # is a question, its last a worked twin: `hint("04.walk")`.
 
 # %%
-import vmlab as vm
-from vmlab import views
 from vmlab.study import ask, check, hint, i_am
 
 i_am("")  # in a course: your id, as in i_am("ada"); alone: leave it empty
+
+# %%
+import vmlab as vm
+from vmlab import views
 
 # %% [markdown]
 # ## 1. A walk with one step open
@@ -34,7 +36,7 @@ i_am("")  # in a course: your id, as in i_am("ada"); alone: leave it empty
 given = ask("04.walk")
 walk = None
 ### BEGIN SOLUTION
-direct_map_end = 0xFF80_0000 - given.vmalloc_mib * vm.MiB - 8 * vm.MiB  # 8 MiB that fault, so that overruns are caught
+direct_map_end = 0xFF80_0000 - (given.vmalloc_mib << 20) - (8 << 20)  # 8 MiB that fault, so that overruns are caught
 walk = direct_map_end - given.page_offset + given.ram_start  # RAM does not start at 0
 ### END SOLUTION
 

@@ -19,11 +19,13 @@
 # is a question, its last a worked twin: `hint("05.walk")`.
 
 # %%
-import vmlab as vm
-from vmlab import views
 from vmlab.study import ask, check, hint, i_am
 
 i_am("")  # in a course: your id, as in i_am("ada"); alone: leave it empty
+
+# %%
+import vmlab as vm
+from vmlab import views
 
 # %% [markdown]
 # ## 1. A walk with one step open

@@ -20,10 +20,12 @@
 # is a question, its last a worked twin: `hint("06.walk")`.
 
 # %%
-import vmlab as vm
 from vmlab.study import ask, check, hint, i_am
 
 i_am("")  # in a course: your id, as in i_am("ada"); alone: leave it empty
+
+# %%
+import vmlab as vm
 
 # %% [markdown]
 # ## 1. A merge with one step open

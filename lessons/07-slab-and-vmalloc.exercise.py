@@ -19,10 +19,12 @@
 # is a question, its last a worked twin: `hint("07.walk")`.
 
 # %%
-import vmlab as vm
 from vmlab.study import ask, check, hint, i_am
 
 i_am("")  # in a course: your id, as in i_am("ada"); alone: leave it empty
+
+# %%
+import vmlab as vm
 
 # %% [markdown]
 # ## 1. A slab with one step open
