@@ -23,10 +23,11 @@ FLOORS = [
     {"process"},
     {"kernel"},
     {"procfs"},
-    {"judge", "live"},
+    {"judge", "compare"},
+    {"live"},
     {"views", "study"},
     {"explore"},
-    {"bench", "compare", "warm", "doctor", "lab", "websocket"},
+    {"bench", "warm", "doctor", "lab", "websocket"},
     {"cli", "__main__"},
 ]
 SEPARATE = ({"views", "study"},)  # neighbours on one floor that must not know each other

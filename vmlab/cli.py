@@ -16,6 +16,7 @@ from collections.abc import Sequence
 COMMANDS = {
     "lab": ("vmlab.lab", "open JupyterLab on the lessons"),
     "machines": ("vmlab.judge.verify", "list the recorded machines, or check the model against them (--verify)"),
+    "grade": ("vmlab.grade.run", "grade a class's exercises, each notebook in a sandbox"),
     "compare": ("vmlab.compare", "two machines side by side, each difference with its reason"),
     "record": ("vmlab.live.record", "boot a real kernel under QEMU and write down what it says of its memory"),
     "check": ("vmlab.study.check_notebook", "check the answers in your exercise notebooks, here and at once"),

@@ -1,0 +1,182 @@
+"""One submission's verdicts: its cells in the sandbox, and out here each answer held against the model.
+
+A crash costs the item it happened in, not the others: a child that is gone is replaced by a new one, without the cell
+that ended it. Cases are drawn from a seed that never enters the sandbox, and are the same for everybody.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from ..study import bank, progress
+from ..study.check import judged, words
+from ..study.exercise import Item, exercise
+from ..study.plain import Plain
+from ..study.question import Question
+from ..study.task import Case, Reply, Task, drawn
+from .sandbox import CELL_SECONDS, Child, Ended, Sandbox
+from .submission import Submission
+
+MOST_CHILDREN = 8  # for one submission
+NOTHING = "nothing in the notebook is called {name}: was the cell deleted, or did it stop before?"
+
+
+class Result(NamedTuple):
+    """One item's row: `kind` as a check's (right, belief, unknown, error, blank, unreadable), or "lost"."""
+
+    item: str
+    points: int
+    got: int
+    kind: str
+    text: str
+    lines: str = ""
+    belief: str = ""
+
+
+@dataclass(frozen=True)
+class Graded:
+    """What came of one submission: a row for each item, cells that stopped, and notes for the instructor."""
+
+    learner: str
+    lesson: str
+    digest: str
+    results: tuple[Result, ...]
+    stopped: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Runs:
+    """The submission's process, replaced when it ends; `skip` are the cells that ended one."""
+
+    def __init__(self, sandbox: Sandbox, submission: Submission, given: dict[str, Any]) -> None:
+        self.sandbox, self.submission, self.given = sandbox, submission, given
+        self.skip: dict[int, str] = {}
+        self.stopped: dict[int, str] = {}
+        self.begun = 0
+        self._child: Child | None = None
+
+    def __enter__(self) -> Runs:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._child is not None:
+            self._child.end("it was done")
+
+    def ask(self, message: dict[str, Any]) -> dict[str, Any]:
+        """One question to a process in which all cells have run; Ended says what became of it."""
+        return self._ready().ask(message)
+
+    def _ready(self) -> Child:
+        if self._child is not None and not self._child.why:
+            return self._child
+        while self.begun < MOST_CHILDREN:
+            self.begun += 1
+            self._child = self.sandbox.child(self.submission.cells, self.given, tuple(self.skip))
+            if self._run_cells(self._child):
+                return self._child
+        raise Ended("its cells ended every process in which they were run")
+
+    def _run_cells(self, child: Child) -> bool:
+        """Let all cells run; False if one of them ended the process, which is then left out."""
+        for number in range(len(self.submission.cells)):
+            try:
+                said = child.hear(CELL_SECONDS)
+            except Ended as ended:
+                self.skip[number] = str(ended)
+                return False
+            if type(said.get("error")) is str and said["error"]:
+                self.stopped[number] = said["error"][:300]
+        return True
+
+
+def grade(submission: Submission, sandbox: Sandbox, seed: str) -> Graded:
+    """Every item of the submission's exercise."""
+    wanted = exercise(submission.lesson)
+    who = submission.stated
+    notes = []
+    if who and who != submission.learner:
+        notes.append(f"answers what {who!r} was asked, and was handed in as {submission.learner!r}")
+    with Runs(sandbox, submission, wanted.given(who)) as runs:
+        results = tuple(_item(item, runs, who, seed) for item in wanted.items)
+        stopped = [f"code cell {number + 1}: {why}" for number, why in sorted({**runs.stopped, **runs.skip}.items())]
+    return Graded(submission.learner, submission.lesson, submission.digest, results, tuple(stopped), tuple(notes))
+
+
+def _item(item: Item, runs: Runs, who: str, seed: str) -> Result:
+    entry = item.entry
+    try:
+        if isinstance(entry, Question):
+            kind, text, lines, belief = _question(entry, item, runs, who)
+        else:
+            kind, text, lines, belief = _task(entry, runs, seed)
+    except Ended as ended:
+        return Result(item.id, item.points, 0, "lost", f"Your code could not be asked: {ended}.")
+    except (TypeError, ValueError, ArithmeticError, RecursionError) as bad:  # a value that no question expects
+        return Result(item.id, item.points, 0, "unreadable", f"The answer is of a kind that cannot be judged ({bad}).")
+    return Result(item.id, item.points, item.points if kind == "right" else 0, kind, text, lines, belief)
+
+
+def _question(question: Question, item: Item, runs: Runs, who: str) -> tuple[str, str, str, str]:
+    answer = _value(runs, item.name)
+    if type(answer) is bool:
+        return (
+            "unreadable",
+            f"{item.name}: expected {'a word' if question.choices else 'a number'}, got {answer}",
+            "",
+            "",
+        )
+    with progress.as_learner(who):
+        checked = judged(question, answer)
+        facts = question.variant(who)
+        belief = ""
+        if checked.kind == "belief":
+            given = question.parse(answer, facts)
+            belief = next((wrong.belief for wrong in question.misconceptions if wrong.answer(**facts) == given), "")
+    return checked.kind, checked.text, checked.lines, belief
+
+
+def _value(runs: Runs, name: str) -> Plain:
+    """The value of a name; None where it has none, or one that is no plain value."""
+    said = runs.ask({"name": name}).get("value")
+    return said.get("plain") if type(said) is dict else None
+
+
+@functools.lru_cache(maxsize=256)
+def _cases(task_id: str, seed: str) -> Sequence[Case]:
+    entry = bank.find(task_id)
+    assert isinstance(entry, Task)
+    return tuple(entry.cases(drawn(task_id, seed)))
+
+
+def _task(task: Task, runs: Runs, seed: str) -> tuple[str, str, str, str]:
+    there = runs.ask({"name": task.entry}).get("value")
+    if there != {"callable": True}:
+        return "blank", NOTHING.format(name=task.entry), "", ""
+
+    def call(args: Sequence[Plain]) -> Reply:
+        try:
+            said = runs.ask({"call": task.entry, "args": list(args)})
+        except Ended as ended:
+            return Reply(error=f"it stopped the process: {ended}", last=True)
+        if "error" in said:
+            error = said["error"]
+            return Reply(error=error[:300] if type(error) is str else "an error without words")
+        return Reply(said.get("value"))
+
+    verdict = task.judge(call, _cases(task.id, seed))
+    checked = words(task, verdict)
+    return checked.kind, checked.text, checked.lines, verdict.belief.belief if verdict.belief else ""
+
+
+def unreadable(learner: str, why: str) -> Graded:
+    """What is kept of a file that could not be graded."""
+    return Graded(learner, "", "", (), (), (f"could not grade: {why}",))
+
+
+def points(rows: Iterator[Result] | Sequence[Result]) -> tuple[int, int]:
+    """(points got, points that there are)."""
+    listed = list(rows)
+    return sum(row.got for row in listed), sum(row.points for row in listed)

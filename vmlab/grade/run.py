@@ -1,0 +1,157 @@
+"""`vmlab grade PATH...`: a class's notebooks, each in a sandbox, resumed where it was interrupted.
+
+The unit of work is a submission, sent to a `concurrent.futures.Executor`: processes of this machine, or a Dask cluster
+by its address. Each worker keeps one warm sandbox. Results are written here as they come.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from ..units import VmlabError
+from . import report, sandbox
+from .judge import Graded, grade, points, unreadable
+from .results import Results
+from .submission import Submission, Unreadable, found, learner_of, read
+
+TRIES = 3  # of one submission, when the worker that has it dies
+_warm: dict[bool, sandbox.Sandbox] = {}  # one a process
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `vmlab grade`."""
+    parser.add_argument("path", nargs="+", type=Path, help="notebooks, or folders with notebooks")
+    parser.add_argument("--lesson", default="", help="the lesson (05), where the notebooks do not tell")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes (default: one a processor)")
+    parser.add_argument("--dask", default="", metavar="ADDRESS", help="a Dask scheduler, such as tcp://host:8786")
+    parser.add_argument("--db", type=Path, default=Path("results.sqlite"), help="results; graded ones are kept")
+    parser.add_argument("--out", type=Path, help="write a table as CSV too")
+    parser.add_argument("--html", type=Path, metavar="DIR", help="write a page for each student, and one for the class")
+    parser.add_argument("--seed", default="", help="of the hidden cases (default: a secret one, kept in --db)")
+    parser.add_argument(
+        "--nbgrader-gradebook", type=Path, metavar="FILE", help="write the scores into nbgrader's database"
+    )
+    parser.add_argument("--unsandboxed", action="store_true", help="run the submissions as yourself, without a sandbox")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Grade what is not graded yet; 0 if every file could be, 1 if some could not."""
+    if args.jobs < 1:
+        raise VmlabError(f"--jobs: expected at least 1, got {args.jobs}")
+    paths = list(found(args.path))
+    if args.unsandboxed:
+        print(
+            "Without a sandbox: the submissions' code runs as you and can read and change your files.", file=sys.stderr
+        )
+    elif not args.dask:
+        sandbox.Sandbox().close()  # refuse at once if there can be none
+    results = Results(args.db, args.seed)
+    try:
+        bad = _grade_all(paths, args, results)
+        if args.out:
+            results.write_csv(args.out)
+        if args.html:
+            report.write_pages(results, args.html)
+        if args.nbgrader_gradebook:
+            from . import gradebook
+
+            gradebook.write(results, args.nbgrader_gradebook)
+    finally:
+        results.close()
+    return int(bad > 0)
+
+
+def _grade_all(paths: list[Path], args: argparse.Namespace, results: Results) -> int:
+    """Grade each path that is not in the results; how many files could not be."""
+    waiting: dict[Path, Submission] = {}
+    known = bad = 0
+    for path in paths:
+        try:
+            submission = read(path, args.lesson)
+        except Unreadable as why:
+            results.keep(unreadable(learner_of(path), str(why)), path)
+            print(f"{path}: could not grade: {why}", file=sys.stderr)
+            bad += 1
+            continue
+        if results.has(submission.learner, submission.lesson, submission.digest):
+            known += 1
+        else:
+            waiting[path] = submission
+    done = 0
+    for path, graded in _work(list(waiting.values()), args, results.seed):
+        results.keep(graded, path)
+        done += 1
+        got, most = points(graded.results)
+        print(f"{graded.learner}: {got} of {most}" + "".join(f"; {note}" for note in graded.notes))
+    print(f"{done} graded, {known} known from before, {bad} could not be graded; results in {args.db}")
+    return bad
+
+
+def _work(submissions: list[Submission], args: argparse.Namespace, seed: str) -> Iterator[tuple[Path, Graded]]:
+    """(path, result) of each, as they come, with a bar; a dead worker's submissions are given to another."""
+    from tqdm import tqdm
+
+    left = {submission.path: submission for submission in submissions}
+    with tqdm(total=len(left), desc="Grading", unit="notebook", leave=False, disable=None) as bar:
+        for _ in range(TRIES):
+            if not left:
+                return
+            with _executor(args) as executor:
+                futures = {executor.submit(grade_one, one, seed, args.unsandboxed): one.path for one in left.values()}
+                for path, graded in _come(futures):
+                    bar.update()
+                    del left[path]
+                    yield path, graded
+    for path, one in left.items():  # each try ended a worker: that is the submission's doing, or the machine's
+        yield path, Graded(one.learner, one.lesson, "", (), (), ("could not grade: its worker died each time",))
+
+
+def _come(futures: dict[Future[Graded], Path]) -> Iterator[tuple[Path, Graded]]:
+    for future in as_completed(futures):
+        with contextlib.suppress(BrokenProcessPool):
+            yield futures[future], future.result()
+
+
+@contextlib.contextmanager
+def _executor(args: argparse.Namespace) -> Iterator[Executor]:
+    if args.dask:
+        with dask_executor(args.dask) as executor:
+            yield executor
+        return
+    with ProcessPoolExecutor(args.jobs, mp_context=get_context("spawn")) as executor:
+        try:
+            yield executor
+        except BaseException:
+            executor.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+@contextlib.contextmanager
+def dask_executor(address: str) -> Iterator[Executor]:
+    """An executor of the Dask cluster at `address`."""
+    try:
+        from distributed import Client
+    except ImportError:
+        raise VmlabError("--dask needs distributed: pip install 'vmlab[dask]'") from None
+    try:
+        client: Any = Client(address, timeout=10)
+    except (OSError, ValueError) as bad:
+        raise VmlabError(f"--dask {address}: no Dask scheduler answers there ({bad})") from None
+    with client:
+        yield client.get_executor(pure=False)
+
+
+def grade_one(submission: Submission, seed: str, unsandboxed: bool = False) -> Graded:
+    """One submission, in this process's own warm sandbox."""
+    if unsandboxed not in _warm:
+        _warm[unsandboxed] = sandbox.Sandbox(unsandboxed)
+    return grade(submission, _warm[unsandboxed], seed)

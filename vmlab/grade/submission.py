@@ -1,0 +1,114 @@
+"""A submitted notebook as data: whose it is, for which lesson, and its code cells. Nothing in it is trusted or run.
+
+Points, ids and checks come from our own exercises, never from a notebook's metadata; so it does not matter if those
+are missing, doubled or changed, which kernel is named, or which of the notebook formats (3 or 4) it is.
+"""
+
+from __future__ import annotations
+
+import collections
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..study.exercise import EXERCISES
+from ..units import MiB, VmlabError
+
+MOST_BYTES = 32 * MiB
+MOST_CELLS = 2000
+ASKS = re.compile(r"""\b(?:ask|check)\(\s*["'](\d\d)\.""")
+NAMES = re.compile(r"""^[^#\n]*\bi_am\(\s*["']([^"'\n]{1,100})["']\s*\)""", re.MULTILINE)
+MAGIC = re.compile(
+    r"^\s*(?:%|!)[^\n]*$", re.MULTILINE
+)  # IPython's own lines: they need no marks, and have no meaning here
+
+
+class Unreadable(VmlabError):
+    """A file that is no notebook, or not one of ours; says what is wrong with it, for the student."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One notebook: `learner` by its place, `stated` by its own words."""
+
+    path: Path
+    learner: str
+    lesson: str
+    cells: tuple[str, ...]
+    digest: str
+    stated: str = ""
+
+
+def learner_of(path: Path) -> str:
+    """Whose notebook it is: its folder's name where the file has the exercise's name, else the file's.
+
+    >>> (
+    ...     learner_of(Path("submitted/ada/05-where-is-mem_map/05-where-is-mem_map.ipynb")),
+    ...     learner_of(Path("in/bob.ipynb")),
+    ... )
+    ('ada', 'bob')
+    """
+    folders = [part for part in path.parts[:-1] if not re.match(r"\d\d-", part)]
+    return folders[-1] if re.match(r"\d\d-", path.stem) and folders else path.stem
+
+
+def found(paths: list[Path]) -> Iterator[Path]:
+    """Every notebook in the files and folders given, in order."""
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(at for at in path.rglob("*.ipynb") if ".ipynb_checkpoints" not in at.parts)
+            if not inside:
+                raise VmlabError(f"{path}: expected a folder with notebooks (*.ipynb), found none in it")
+            yield from inside
+        elif path.exists():
+            yield path
+        else:
+            raise VmlabError(f"{path}: no such file or folder")
+
+
+def read(path: Path, lesson: str = "") -> Submission:
+    """The submission in a file; Unreadable says why it is none."""
+    try:
+        size = path.stat().st_size
+        data = path.read_bytes() if size <= MOST_BYTES else b""
+    except OSError as bad:
+        raise Unreadable(f"the file cannot be read: {bad.strerror}") from None
+    if size > MOST_BYTES:
+        raise Unreadable(f"the file has {size >> 20} MiB: clear its outputs, save it and hand it in again")
+    cells = tuple(_cells(data))
+    digest = hashlib.sha256(b"\0".join(cell.encode("utf-8", "replace") for cell in cells)).hexdigest()
+    asked = collections.Counter(number for cell in cells for number in ASKS.findall(cell) if number in EXERCISES)
+    named = re.match(r"(\d\d)-", path.name)
+    guess = lesson or (asked.most_common(1)[0][0] if asked else named[1] if named and named[1] in EXERCISES else "")
+    if guess not in EXERCISES:
+        raise Unreadable(
+            "it is none of our exercises: no cell asks for one, as in ask('05.walk'). Was it the right file?"
+        )
+    stated = [name for cell in cells for name in NAMES.findall(cell)]
+    return Submission(path, learner_of(path), guess, cells, digest, stated[-1] if stated else "")
+
+
+def _cells(data: bytes) -> Iterator[str]:
+    if not data.strip():
+        raise Unreadable("the file is empty: save the notebook in JupyterLab and hand it in again")
+    try:
+        book = json.loads(data.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise Unreadable("it is not text in UTF-8, so no notebook: save it in JupyterLab again") from None
+    except (ValueError, RecursionError):
+        raise Unreadable("it is no notebook: its JSON breaks off or is damaged. Save it in JupyterLab again") from None
+    rows = book.get("cells") if isinstance(book, dict) else None
+    if rows is None and isinstance(book, dict) and isinstance(book.get("worksheets"), list):
+        rows = [cell for sheet in book["worksheets"] if isinstance(sheet, dict) for cell in sheet.get("cells") or []]
+    if not isinstance(rows, list):
+        raise Unreadable("it is no notebook: it has no cells. Save it in JupyterLab again")
+    if len(rows) > MOST_CELLS:
+        raise Unreadable(f"it has {len(rows)} cells, and an exercise at most {MOST_CELLS}")
+    for row in rows:
+        if isinstance(row, dict) and row.get("cell_type") == "code":
+            source = row.get("source", row.get("input", ""))
+            text = "".join(map(str, source)) if isinstance(source, list) else str(source)
+            yield MAGIC.sub("", text)
