@@ -9,6 +9,7 @@ import argparse
 import os
 import shutil
 import struct
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import NamedTuple
 
 from . import jit, warm
 
+EMULATORS = ("qemu-system-x86_64", "qemu-system-i386", "qemu-system-arm", "qemu-system-aarch64")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -64,6 +66,18 @@ def shows_addresses(path: str) -> bool:
     return any(line.strip(" 0-:") and not line.lstrip().startswith("00000000-00000000") for line in lines)
 
 
+def can_sandbox() -> bool:
+    """Tell whether bubblewrap is there and gets the namespaces that the grader asks for."""
+    program = shutil.which("bwrap")
+    if program is None:
+        return False
+    command = [program, "--unshare-all", "--ro-bind", "/", "/", "--dev", "/dev", sys.executable, "-S", "-c", ""]
+    try:
+        return subprocess.run(command, capture_output=True, timeout=20, check=False).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
 def readable(path: str) -> Callable[[], bool]:
     """Return a check for a file that this user can read."""
     return lambda: os.access(path, os.R_OK)
@@ -101,6 +115,30 @@ CHECKS = (
         "make the package's folder or ~/.cache writable",
     ),
     Check("compiled kernels", warm.is_compiled, "the first cell that needs one waits for it", "run `vmlab warm`"),
+    Check(
+        "QEMU",
+        lambda: any(map(shutil.which, EMULATORS)),
+        "no kernel can be booted here: `vmlab record` refuses, and recorded machines are all there is",
+        "`sudo apt-get install qemu-system-x86 qemu-system-arm`",
+    ),
+    Check(
+        "bubblewrap, and a kernel that lets it make namespaces",
+        can_sandbox,
+        "submissions of others cannot be graded safely: `vmlab grade` refuses (an instructor's concern)",
+        "`sudo apt-get install bubblewrap`; in a container, allow unprivileged user namespaces",
+    ),
+    Check(
+        "gcc",
+        lambda: shutil.which("gcc") is not None,
+        "`vmlab bench` has no C to compare with, and `vmlab record` cannot build the program that asks the kernel",
+        "`sudo apt-get install gcc libc6-dev`",
+    ),
+    Check(
+        "valgrind",
+        lambda: shutil.which("valgrind") is not None,
+        "`vmlab trace` cannot record programs of yours; the shipped traces are all there is",
+        "`sudo apt-get install valgrind`",
+    ),
     Check(
         "Chromium",
         lambda: any(map(shutil.which, BROWSERS)),

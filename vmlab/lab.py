@@ -24,11 +24,13 @@ from pathlib import Path
 from typing import TextIO
 
 from . import warm
+from .study.lessons import START
 from .units import VmlabError
 
 PACKAGE = Path(__file__).resolve().parent
 SETTINGS = PACKAGE / "jupyter"
 SECONDS_TO_START = 120
+FIRST = START.file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,15 +69,16 @@ def serve(folder: Path, port: int, state: Path, show: bool) -> int:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda *_: sys.exit(0))
     print("Starting JupyterLab ...", flush=True)
+    page = first_page(folder, state)
     with log.open("w", encoding="utf-8") as output:
-        process = start_server(folder, port, token, output, state)
+        process = start_server(folder, port, token, output, state, [f"--LabApp.default_url={page}"])
     os.environ["MPLCONFIGDIR"] = isolated(state)["MPLCONFIGDIR"]  # whose font list is prepared too
     preparation = warm.Preparation()
     preparing = threading.Thread(target=preparation.run)
     preparing.start()
     try:
         wait_until_up(process, port, token, log)
-        tell(f"The lab is open at\n\n    {address(port, token)}\n\nCtrl-C here stops it.")
+        tell(f"The lab is open at\n\n    {address(port, token, page)}\n\nCtrl-C here stops it.")
         if preparing.is_alive():
             tell("Kernels are still being compiled; until that is done, a cell that needs one waits for it.")
         if show:  # by a page of the server's that leads on: other users could see a token among a browser's arguments
@@ -159,9 +162,15 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 # --- where things are ---
 
 
-def address(port: int, token: str) -> str:
+def address(port: int, token: str, page: str = "/lab") -> str:
     """Return what a browser has to open."""
-    return f"http://127.0.0.1:{port}/lab?token={token}"
+    return f"http://127.0.0.1:{port}{page}?token={token}"
+
+
+def first_page(folder: Path, state: Path) -> str:
+    """Return the page to begin with: the first notebook until an answer is kept, afterwards the lab as it was left."""
+    kept = Path(os.environ.get("VMLAB_PROGRESS") or state / "data" / "vmlab-progress.json")
+    return f"/lab/tree/{FIRST}" if (folder / FIRST).is_file() and not kept.exists() else "/lab"
 
 
 def checked_port(port: int) -> int:

@@ -13,26 +13,14 @@ import pkgutil
 
 from ..units import VmlabError
 from . import questions, tasks
+from .lessons import LESSONS, START
 from .question import Question
 from .task import Task
 from .weigh import Scenario
 
 Entry = Question | Task | Scenario
 
-TOPICS = {
-    "01": "same_address",
-    "02": "formats",
-    "03": "tlb",
-    "04": "zones",
-    "05": "mem_map",
-    "06": "buddy",
-    "07": "slab",
-    "08": "highmem",
-    "09": "layout",
-    "10": "swap",
-    "11": "reclaim",
-    "12": "moves",
-}
+TOPICS = {lesson.number: lesson.topic for lesson in (START, *LESSONS)}
 
 
 def find(entry_id: str) -> Entry:

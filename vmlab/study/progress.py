@@ -67,6 +67,11 @@ def recall_entry(question_id: str) -> dict[str, Any]:
     return dict(_all().get(question_id, {}))
 
 
+def known() -> list[str]:
+    """Ids of all questions of which something is kept."""
+    return sorted({*_read(), *_all()})
+
+
 def remember(question_id: str, **facts: Any) -> None:
     """Add to what is known of a question, and write the file."""
     kept = _all()

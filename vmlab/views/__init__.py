@@ -11,6 +11,8 @@ from .drawing import Drawing, Table
 from .entries import entries
 from .format_rows import format_rows
 from .highmem import kmap_slots, kmap_window, residents
+from .lesson_map import lesson_map
+from .live import prediction, verdicts
 from .memblock import boot_step, firmware_map
 from .moves import page_story, race_bars, who_tells
 from .ruler import ruler
@@ -42,7 +44,9 @@ __all__ = [
     "kmap_slots",
     "kmap_window",
     "lane",
+    "lesson_map",
     "page_story",
+    "prediction",
     "race_bars",
     "residents",
     "ruler",
@@ -52,6 +56,7 @@ __all__ = [
     "stairs",
     "swap_story",
     "tlb_grid",
+    "verdicts",
     "vmalloc_ruler",
     "walk_bars",
     "who_tells",
