@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ..physical.migratetype import Migratetype
+from ..study.arrived import on_click
 from ..study.workbench import Action, Workbench
 from ..views.buddy import buddy_zone
 from .explorer import Explorer, Scene
@@ -56,11 +57,11 @@ class Actions:
         def act(name: str) -> None:
             box.value = added(box.value, Action(name, order.value, kind.value, CPU[path.value]))
 
-        doing = [_button(words, lambda _, name=name: act(name)) for words, name in BUTTONS.items()]
+        doing = [_button(words, lambda name=name: act(name)) for words, name in BUTTONS.items()]
         moving = [
-            _button("Step back", lambda _: setattr(box, "value", moved(box.value, -1))),
-            _button("Step forward", lambda _: setattr(box, "value", moved(box.value, 1))),
-            _button("Start again", lambda _: setattr(box, "value", ((), 0))),
+            _button("Step back", lambda: setattr(box, "value", moved(box.value, -1))),
+            _button("Step forward", lambda: setattr(box, "value", moved(box.value, 1))),
+            _button("Start again", lambda: setattr(box, "value", ((), 0))),
         ]
         wrap = ipywidgets.Layout(flex_flow="row wrap")
         rows = [(order, kind, path), doing, moving]
@@ -101,5 +102,5 @@ def _button(words: str, act: Any) -> Any:
     import ipywidgets
 
     made = ipywidgets.Button(description=words, layout=ipywidgets.Layout(width="auto"))
-    made.on_click(act)
+    on_click(made, act)
     return made

@@ -12,6 +12,7 @@ from typing import Any
 from ..units import VmlabError
 from . import progress
 from .answer_box import AnswerBox, button, html
+from .arrived import on_click
 from .predict import GREEN, GREY, ORANGE
 from .question import Facts, Question
 from .show import WIDE, Interactive, note, paragraph
@@ -70,7 +71,7 @@ class Practice(Interactive):
 
         box, said, hinted = AnswerBox(self.question, self.facts, "Your answer"), html(), html()
         press, help_me, another = button("Check"), button("Hint"), button("Another variant")
-        press.on_click(_Checker(self, box, said))
+        on_click(press, _Checker(self, box, said))
         help_me.on_click(_Hinter(self.question, self.facts, hinted))
 
         def renew(_: Any) -> None:
@@ -112,7 +113,7 @@ class _Checker:
         self.asked, self.box, self.said = asked, box, said
         self.last: Any = None
 
-    def __call__(self, _: Any) -> None:
+    def __call__(self) -> None:
         try:
             given = self.box.given()
         except VmlabError as bad:
@@ -160,7 +161,7 @@ class Recall(Interactive):
         facts = question.variant(progress.learner())
         box, press, said = AnswerBox(question, facts, "Your answer"), button("Answer"), html()
 
-        def on_click(_: Any) -> None:
+        def answer() -> None:
             try:
                 given = box.given()
             except VmlabError as bad:
@@ -173,7 +174,7 @@ class Recall(Interactive):
             press.disabled = True
             progress.remember(question.id, given=given, kind=feedback.kind)
 
-        press.on_click(on_click)
+        on_click(press, answer)
         return ipywidgets.VBox([html(paragraph(f"{number}. {question.asked(facts)}")), box.control, press, said])
 
     def static_html(self) -> str:

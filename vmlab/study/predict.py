@@ -15,6 +15,7 @@ from typing import Any
 from ..units import VmlabError
 from . import progress
 from .answer_box import AnswerBox, button, html
+from .arrived import on_click
 from .question import Facts, Question
 from .show import WIDE, Interactive, html_of, note, paragraph, text_of, widgets_there
 
@@ -57,7 +58,7 @@ class Prediction(Interactive):
 
         box, press, said = AnswerBox(self.question, self.facts, "Your prediction"), button("Commit"), html()
 
-        def on_click(_: Any = None) -> None:
+        def commit() -> None:
             try:
                 self.commit(box.given())
             except VmlabError as bad:
@@ -70,7 +71,7 @@ class Prediction(Interactive):
             press.disabled = True
             said.value = note("Committed. Go on to the result below.", GREY)
 
-        press.on_click(on_click)
+        on_click(press, commit)
         if committed(self.question) is not None:
             settle()
         ask = html(paragraph(self.question.asked(self.facts)))
@@ -121,11 +122,11 @@ class Reveal(Interactive):
         sentence.layout = ipywidgets.Layout(width="46em")
         keep, said = button("Keep my sentence"), html()
 
-        def on_click(_: Any) -> None:
+        def keep_it() -> None:
             progress.remember(self.question.id, sentence=sentence.value)
             said.value = note("Kept." if sentence.value.strip() else "Write a sentence first.", GREY)
 
-        keep.on_click(on_click)
+        on_click(keep, keep_it)
         return [*shown, html(paragraph(label)), sentence, keep, said]
 
     def _beside(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from . import progress
 from .answer_box import button, html
+from .arrived import on_click
 from .show import Interactive, note, paragraph
 
 COLUMNS = ("way", "what you get", "what it costs")
@@ -51,14 +52,14 @@ class Weigh(Interactive):
         words.style.description_width, words.layout.width = "9em", "46em"
         press, said = button("Compare"), html(self.scenario.static_html() if known else "")
 
-        def on_click(_: Any) -> None:
+        def compare() -> None:
             if not words.value.strip():
                 said.value = note("Write what you would choose, and what it costs, in two sentences.", "#777777")
                 return
             progress.remember(self.scenario.id, sentence=words.value)
             said.value = self.scenario.static_html()
 
-        press.on_click(on_click)
+        on_click(press, compare)
         return ipywidgets.VBox([html(paragraph(self.scenario.ask)), words, press, said])
 
     def static_html(self) -> str:
