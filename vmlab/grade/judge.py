@@ -7,6 +7,7 @@ that ended it. Cases are drawn from a seed that never enters the sandbox, and ar
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ from ..study.exercise import Item, exercise
 from ..study.plain import Plain
 from ..study.question import Question
 from ..study.task import Case, Reply, Task, drawn
-from .sandbox import CELL_SECONDS, Child, Ended, Sandbox
+from .sandbox import LIMITS, Child, Ended, Limits, Sandbox
 from .submission import Submission
 
 MOST_CHILDREN = 8  # for one submission
@@ -51,8 +52,8 @@ class Graded:
 class Runs:
     """The submission's process, replaced when it ends; `skip` are the cells that ended one."""
 
-    def __init__(self, sandbox: Sandbox, submission: Submission, given: dict[str, Any]) -> None:
-        self.sandbox, self.submission, self.given = sandbox, submission, given
+    def __init__(self, sandbox: Sandbox, submission: Submission, given: dict[str, Any], limits: Limits) -> None:
+        self.sandbox, self.submission, self.given, self.limits = sandbox, submission, given, limits
         self.skip: dict[int, str] = {}
         self.stopped: dict[int, str] = {}
         self.begun = 0
@@ -74,7 +75,7 @@ class Runs:
             return self._child
         while self.begun < MOST_CHILDREN:
             self.begun += 1
-            self._child = self.sandbox.child(self.submission.cells, self.given, tuple(self.skip))
+            self._child = self.sandbox.child(self.submission.cells, self.given, tuple(self.skip), self.limits)
             if self._run_cells(self._child):
                 return self._child
         raise Ended("its cells ended every process in which they were run")
@@ -83,7 +84,7 @@ class Runs:
         """Let all cells run; False if one of them ended the process, which is then left out."""
         for number in range(len(self.submission.cells)):
             try:
-                said = child.hear(CELL_SECONDS)
+                said = child.hear_cell()
             except Ended as ended:
                 self.skip[number] = str(ended)
                 return False
@@ -92,14 +93,14 @@ class Runs:
         return True
 
 
-def grade(submission: Submission, sandbox: Sandbox, seed: str) -> Graded:
+def grade(submission: Submission, sandbox: Sandbox, seed: str, limits: Limits = LIMITS) -> Graded:
     """Every item of the submission's exercise."""
     wanted = exercise(submission.lesson)
     who = submission.stated
     notes = []
     if who and who != submission.learner:
         notes.append(f"answers what {who!r} was asked, and was handed in as {submission.learner!r}")
-    with Runs(sandbox, submission, wanted.given(who)) as runs:
+    with Runs(sandbox, submission, wanted.given(who), limits) as runs:
         results = tuple(_item(item, runs, who, seed) for item in wanted.items)
         stopped = [f"code cell {number + 1}: {why}" for number, why in sorted({**runs.stopped, **runs.skip}.items())]
     return Graded(submission.learner, submission.lesson, submission.digest, results, tuple(stopped), tuple(notes))
@@ -156,14 +157,19 @@ def _task(task: Task, runs: Runs, seed: str) -> tuple[str, str, str, str]:
     if there != {"callable": True}:
         return "blank", NOTHING.format(name=task.entry), "", ""
 
+    until = time.monotonic() + runs.limits.task
+
     def call(args: Sequence[Plain]) -> Reply:
+        if time.monotonic() > until:
+            return Reply(error=f"it took more than {runs.limits.task:.0f} s over all cases", last=True)
         try:
             said = runs.ask({"call": task.entry, "args": list(args)})
         except Ended as ended:
             return Reply(error=f"it stopped the process: {ended}", last=True)
         if "error" in said:
             error = said["error"]
-            return Reply(error=error[:300] if type(error) is str else "an error without words")
+            words = error[:300] if type(error) is str else "an error without words"
+            return Reply(error=words, last=words.startswith("TimeoutError: it took"))  # once is enough
         return Reply(said.get("value"))
 
     verdict = task.judge(call, _cases(task.id, seed))

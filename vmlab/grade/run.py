@@ -7,6 +7,7 @@ by its address. Each worker keeps one warm sandbox. Results are written here as 
 from __future__ import annotations
 
 import argparse
+import atexit
 import contextlib
 import os
 import sys
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +42,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--nbgrader-gradebook", type=Path, metavar="FILE", help="write the scores into nbgrader's database"
     )
+    parser.add_argument("--seconds", type=float, default=5.0, help="that a cell may take (default 5)")
     parser.add_argument("--unsandboxed", action="store_true", help="run the submissions as yourself, without a sandbox")
 
 
 def run(args: argparse.Namespace) -> int:
     """Grade what is not graded yet; 0 if every file could be, 1 if some could not."""
+    if not 0.1 <= args.seconds <= 3600:
+        raise VmlabError(f"--seconds: expected 0.1 to 3600, got {args.seconds}")
     if args.jobs < 1:
         raise VmlabError(f"--jobs: expected at least 1, got {args.jobs}")
     paths = list(found(args.path))
@@ -106,7 +111,10 @@ def _work(submissions: list[Submission], args: argparse.Namespace, seed: str) ->
             if not left:
                 return
             with _executor(args) as executor:
-                futures = {executor.submit(grade_one, one, seed, args.unsandboxed): one.path for one in left.values()}
+                limits = sandbox.Limits(args.seconds, max(args.seconds / 2.5, 0.5), args.seconds * 2.4)
+                futures = {
+                    executor.submit(grade_one, one, seed, limits, args.unsandboxed): one.path for one in left.values()
+                }
                 for path, graded in _come(futures):
                     bar.update()
                     del left[path]
@@ -150,8 +158,10 @@ def dask_executor(address: str) -> Iterator[Executor]:
         yield client.get_executor(pure=False)
 
 
-def grade_one(submission: Submission, seed: str, unsandboxed: bool = False) -> Graded:
-    """One submission, in this process's own warm sandbox."""
+def grade_one(submission: Submission, seed: str, limits: sandbox.Limits, unsandboxed: bool = False) -> Graded:
+    """One submission, in this process's own warm sandbox, which ends with the process."""
     if unsandboxed not in _warm:
-        _warm[unsandboxed] = sandbox.Sandbox(unsandboxed)
-    return grade(submission, _warm[unsandboxed], seed)
+        warm = _warm[unsandboxed] = sandbox.Sandbox(unsandboxed)
+        Finalize(None, warm.close, exitpriority=1)  # a worker of a pool leaves without atexit
+        atexit.register(warm.close)
+    return grade(submission, _warm[unsandboxed], seed, limits)

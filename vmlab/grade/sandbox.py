@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -15,8 +16,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from ..units import MiB, VmlabError
 
@@ -24,8 +26,8 @@ HERE = Path(__file__).parent
 FILES = (HERE / "inside.py", HERE / "seccomp.py", HERE.parent / "units.py", HERE.parent / "study" / "plain.py")
 MOST_LINE = 4 * MiB
 START_SECONDS = 60
-CELL_SECONDS, CALL_SECONDS = 8.0, 4.0  # one and a half to twice of what is asked for inside
-SECONDS = 40.0  # one child's whole life
+GRACE = 2.0  # seconds: inside, a polite limit comes first; out here is the one that counts
+MOST_LINES = 1000  # that are no answer to what was asked
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 MISSING = (
     "a sandbox needs bubblewrap (Debian, Ubuntu: apt-get install bubblewrap) and a kernel that lets it make "
@@ -34,8 +36,25 @@ MISSING = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds: for a cell, for one call of a function, for one function over all cases."""
+
+    cell: float = 5.0
+    call: float = 2.0
+    task: float = 12.0
+
+    @property
+    def child(self) -> float:
+        """One child's whole life."""
+        return 8 * self.cell + 2 * self.task
+
+
 class Refused(VmlabError):
     """No sandbox can be had here."""
+
+
+LIMITS = Limits()
 
 
 class Ended(Exception):
@@ -111,15 +130,18 @@ class Sandbox:
         self._process.wait()
         self._folder.cleanup()
 
-    def child(self, cells: Sequence[str], given: dict[str, Any], skip: Sequence[int] = ()) -> Child:
+    def child(
+        self, cells: Sequence[str], given: dict[str, Any], skip: Sequence[int] = (), limits: Limits = LIMITS
+    ) -> Child:
         """A fresh child that runs `cells`, but for those in `skip`."""
         talk, theirs = socket.socketpair()
         life, their_life = socket.socketpair()
         socket.send_fds(self._control, [b"c"], [theirs.fileno(), their_life.fileno()])
         theirs.close()
         their_life.close()
-        child = Child(talk, life)
-        child.say({"cells": list(cells), "given": given, "skip": list(skip)})
+        child = Child(talk, life, limits)
+        seconds = {"seconds": limits.cell, "call_seconds": limits.call}
+        child.say({"cells": list(cells), "given": given, "skip": list(skip), **seconds})
         return child
 
 
@@ -143,10 +165,10 @@ inside.main(socket.socket(fileno=int(sys.argv[1])))
 class Child:
     """One submission's process. Every method raises `Ended` once it is gone."""
 
-    def __init__(self, talk: socket.socket, life: socket.socket) -> None:
-        self._talk, self._life = talk, life
+    def __init__(self, talk: socket.socket, life: socket.socket, limits: Limits) -> None:
+        self._talk, self._life, self._limits = talk, life, limits
         self._said = bytearray()
-        self._end = time.monotonic() + SECONDS
+        self._end = time.monotonic() + limits.child
         self.why = ""
 
     def __enter__(self) -> Child:
@@ -166,7 +188,7 @@ class Child:
         if self.why:
             raise Ended(self.why)
         try:
-            self._talk.settimeout(CALL_SECONDS)
+            self._talk.settimeout(self._limits.call + GRACE)
             self._talk.sendall(json.dumps(message).encode() + b"\n")
         except OSError:
             self._gone("it ended by itself")
@@ -202,11 +224,20 @@ class Child:
             self._gone("it sent what is no answer")
         return message
 
-    def _gone(self, why: str) -> None:
+    def _gone(self, why: str) -> NoReturn:
         self.end(why)
         raise Ended(why)
 
     def ask(self, message: dict[str, Any]) -> dict[str, Any]:
-        """One question and its answer."""
-        self.say(message)
-        return self.hear(CALL_SECONDS)
+        """One question and its answer; lines that do not carry the question's number are passed over."""
+        number = secrets.randbits(62)
+        self.say({**message, "number": number})
+        for _ in range(MOST_LINES):
+            said = self.hear(self._limits.call + GRACE)
+            if said.get("number") == number:
+                return said
+        return self._gone("it sent what is no answer")
+
+    def hear_cell(self) -> dict[str, Any]:
+        """What came of the next cell."""
+        return self.hear(self._limits.cell + GRACE)

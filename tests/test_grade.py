@@ -1,0 +1,263 @@
+"""Grading a class: full marks for solutions, none for blanks, the same score twice, and nothing lost on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import Future
+from pathlib import Path
+
+import pytest
+
+from vmlab import cli
+from vmlab.grade import report, run, sandbox, seccomp
+from vmlab.grade.judge import Graded, Result, grade, points
+from vmlab.grade.results import Results
+from vmlab.grade.submission import Unreadable, learner_of, read
+from vmlab.study.exercise import EXERCISES, exercise
+from vmlab.units import VmlabError
+
+ROOT = Path(__file__).parent.parent
+SOLUTION = ROOT / "solutions" / "05-where-is-mem_map.ipynb"
+boxed = pytest.mark.skipif(shutil.which("bwrap") is None, reason="grading in a sandbox needs bubblewrap")
+
+
+def notebook(folder: Path, lesson: str) -> Path:
+    return next((ROOT / folder).glob(f"{lesson}-*.ipynb"))
+
+
+@pytest.fixture(scope="module")
+def warm():
+    with sandbox.Sandbox() as made:
+        yield made
+
+
+@boxed
+@pytest.mark.parametrize("lesson", EXERCISES)
+def test_a_solution_gets_all_points_and_an_exercise_as_released_none(lesson: str, warm: sandbox.Sandbox) -> None:
+    full = exercise(lesson).points
+    solved = grade(read(notebook(Path("solutions"), lesson)), warm, "one seed")
+    assert (full, full) == points(solved.results), [row for row in solved.results if not row.got]
+    assert (0, full) == points(grade(read(notebook(Path("exercises"), lesson)), warm, "one seed").results)
+
+
+@boxed
+def test_a_wrong_belief_is_named_and_the_answer_is_not_told(tmp_path: Path, warm: sandbox.Sandbox) -> None:
+    book = json.loads(SOLUTION.read_text())
+    for cell in book["cells"]:
+        source = "".join(cell["source"])
+        cell["source"] = source.replace(
+            "return [place >> 12, (place + size - 1) >> 12]", "return [place >> 12, (place + size) >> 12]"
+        )
+    path = tmp_path / "ada.ipynb"
+    path.write_text(json.dumps(book))
+    rows = {row.item: row for row in grade(read(path), warm, "one seed").results}
+    assert "belief" == rows["05.frames_of"].kind, rows["05.frames_of"]
+    assert rows["05.frames_of"].belief
+    assert 0 == rows["05.frames_of"].got
+    assert "vm.Machine" in rows["05.frames_of"].lines or "banks" in rows["05.frames_of"].lines
+
+
+@boxed
+def test_the_same_submission_gets_the_same_rows_under_one_seed(warm: sandbox.Sandbox) -> None:
+    submission = read(SOLUTION)
+    assert grade(submission, warm, "s") == grade(submission, warm, "s")
+
+
+@boxed
+def test_whoever_gave_a_name_is_judged_by_what_they_were_asked(tmp_path: Path, warm: sandbox.Sandbox) -> None:
+    path = tmp_path / "ada.ipynb"
+    path.write_text(SOLUTION.read_text().replace('i_am(\\"\\")', 'i_am(\\"bob\\")'))
+    graded = grade(read(path), warm, "s")
+    assert (17, 17) == points(graded.results)
+    assert any("'bob'" in note and "'ada'" in note for note in graded.notes)
+
+
+@boxed
+def test_a_worker_killed_midway_loses_nothing_and_nothing_is_graded_twice(tmp_path: Path) -> None:
+    for number in range(30):
+        shutil.copy(SOLUTION, tmp_path / f"s{number:02}.ipynb")
+    db = tmp_path / "r.sqlite"
+    command = [sys.executable, "-m", "vmlab", "grade", str(tmp_path), "--db", str(db), "--jobs", "2", "--seed", "s"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    seen = 0
+    for line in process.stdout:
+        seen += "17 of 17" in line
+        if seen == 3:
+            listed = subprocess.run(
+                ["ps", "-o", "pid=,args=", "--ppid", str(process.pid)], capture_output=True, text=True
+            ).stdout
+            workers = [int(row.split()[0]) for row in listed.splitlines() if "spawn_main" in row]
+            os.kill(workers[0], signal.SIGKILL)
+            seen += 100
+    assert 0 == process.wait(60)
+    results = Results(db)
+    assert 30 == len(list(results.submissions()))
+    assert all((17, 17) == points(results.rows(f"s{number:02}", "05")) for number in range(30))
+    results.close()
+
+
+@boxed
+def test_grading_that_was_interrupted_goes_on_where_it_was(tmp_path: Path) -> None:
+    for number in range(12):
+        shutil.copy(SOLUTION, tmp_path / f"s{number:02}.ipynb")
+    db = tmp_path / "r.sqlite"
+    command = [sys.executable, "-m", "vmlab", "grade", str(tmp_path), "--db", str(db), "--jobs", "1"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.kill()
+    process.wait()
+    time.sleep(0.2)
+    results = Results(db)
+    before, seed = len(list(results.submissions())), results.seed
+    results.close()
+    assert before >= 1
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert 0 == done.returncode
+    assert f"{12 - before} graded, {before} known from before" in done.stdout
+    results = Results(db)
+    assert seed == results.seed
+    results.close()
+
+
+def test_a_later_submission_replaces_the_earlier(tmp_path: Path) -> None:
+    results = Results(tmp_path / "r.sqlite", "s")
+    for got in (0, 2):
+        results.keep(Graded("ada", "05", f"digest {got}", (Result("05.walk", 2, got, "right", ""),)), SOLUTION)
+    assert [2] == [row.got for row in results.rows("ada", "05")]
+    assert results.has("ada", "05", "digest 2")
+    assert not results.has("ada", "05", "digest 0")
+    results.close()
+
+
+def test_another_seed_is_refused_for_results_that_have_one(tmp_path: Path) -> None:
+    Results(tmp_path / "r.sqlite", "s").close()
+    with pytest.raises(VmlabError, match="another seed"):
+        Results(tmp_path / "r.sqlite", "t")
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "r.sqlite").write_text("not a database " * 100)
+    with pytest.raises(VmlabError, match="expected a file of results"):
+        Results(tmp_path / "r.sqlite")
+
+
+@pytest.mark.parametrize(
+    ("path", "learner"),
+    [
+        ("submitted/ada/05-where-is-mem_map/05-where-is-mem_map.ipynb", "ada"),
+        ("in/bob.ipynb", "bob"),
+        ("in/carol/05-where-is-mem_map.ipynb", "carol"),
+        ("05-where-is-mem_map.ipynb", "05-where-is-mem_map"),
+    ],
+)
+def test_whose_a_notebook_is_follows_from_its_place(path: str, learner: str) -> None:
+    assert learner == learner_of(Path(path))
+
+
+def test_without_bubblewrap_it_refuses_and_says_what_to_install(tmp_path, monkeypatch, capsys) -> None:
+    shutil.copy(SOLUTION, tmp_path / "ada.ipynb")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert 2 == cli.main(["grade", str(tmp_path / "ada.ipynb"), "--db", str(tmp_path / "r.sqlite")])
+    assert "apt-get install bubblewrap" in capsys.readouterr().err
+    assert not (tmp_path / "r.sqlite").exists()
+
+
+def test_without_a_sandbox_it_grades_only_when_told_to_and_warns(tmp_path, monkeypatch, capsys) -> None:
+    shutil.copy(SOLUTION, tmp_path / "ada.ipynb")
+    monkeypatch.setattr(sandbox, "bubblewrap", lambda folder: pytest.fail("there is none"))
+    arguments = [
+        "grade",
+        str(tmp_path / "ada.ipynb"),
+        "--db",
+        str(tmp_path / "r.sqlite"),
+        "--jobs",
+        "1",
+        "--unsandboxed",
+    ]
+    assert 0 == cli.main(arguments)
+    printed = capsys.readouterr()
+    assert "ada: 17 of 17" in printed.out
+    assert "runs as you" in printed.err
+
+
+def test_the_filter_of_system_calls_is_made_for_two_processors_and_says_nothing_of_others() -> None:
+    assert len(seccomp.program("x86_64")) % 8 == 0
+    assert len(seccomp.program("aarch64")) > 100
+    assert b"" == seccomp.program("riscv64")
+
+
+@boxed
+def test_scores_reach_an_nbgrader_gradebook(tmp_path: Path) -> None:
+    from nbgrader.api import Gradebook
+
+    shutil.copy(SOLUTION, tmp_path / "ada.ipynb")
+    book = tmp_path / "gradebook.db"
+    arguments = ["grade", str(tmp_path / "ada.ipynb"), "--db", str(tmp_path / "r.sqlite"), "--jobs", "1"]
+    assert 0 == cli.main([*arguments, "--nbgrader-gradebook", str(book)])
+    with Gradebook(f"sqlite:///{book}") as opened:
+        found = opened.find_submission("05", "ada")
+        assert (17, 17) == (found.score, found.max_score)
+
+
+def test_a_page_escapes_everything_and_tells_what_each_answer_points_to() -> None:
+    rows = [Result("05.walk", 2, 0, "belief", "That is what follows if <b>.", "x < 1", "a <belief>")]
+    text = report.student_page("<ada>", "05", rows, ["cell 1: <i>"], [], ["print('<script>')"])
+    assert "0 of 2 points" in text
+    assert not {"<ada>", "<b>", "<i>", "<script>", "<belief>"} & set(text.split())
+    assert "&lt;script&gt;" in text
+    figure = report.beliefs_figure([("05.walk", "a <belief>", 3)])
+    assert 'role="img"' in figure
+    assert "<table>" in figure
+
+
+@pytest.mark.parametrize("learner", ["../../etc/passwd", "a b/c", "", ".hidden", "ada@uni.example"])
+def test_a_learners_id_is_no_path(learner: str) -> None:
+    name = report.file_name(learner)
+    assert name
+    assert not set("/\\ ") & set(name)
+    assert not name.startswith(".")
+
+
+def test_a_worker_that_always_dies_is_reported_and_the_rest_is_graded(tmp_path, monkeypatch, capsys) -> None:
+    class Dying:
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def submit(self, function, submission, *_):
+            future: Future[Graded] = Future()
+            if submission.learner == "bad":
+                future.set_exception(run.BrokenProcessPool("gone"))
+            else:
+                future.set_result(Graded(submission.learner, "05", submission.digest, ()))
+            return future
+
+    monkeypatch.setattr(run, "_executor", lambda args: Dying())
+    monkeypatch.setattr(run.sandbox, "Sandbox", lambda: type("S", (), {"close": lambda self: None})())
+    for name in ("good", "bad"):
+        shutil.copy(SOLUTION, tmp_path / f"{name}.ipynb")
+    cli.main(["grade", str(tmp_path), "--db", str(tmp_path / "r.sqlite")])
+    out = capsys.readouterr().out
+    assert "bad: 0 of 0; could not grade: its worker died each time" in out
+    assert "2 graded" in out
+
+
+def test_a_folder_without_notebooks_is_refused(tmp_path, capsys) -> None:
+    assert 2 == cli.main(["grade", str(tmp_path)])
+    assert "found none in it" in capsys.readouterr().err
+
+
+def test_a_notebook_of_no_exercise_is_unreadable(tmp_path: Path) -> None:
+    (tmp_path / "x.ipynb").write_text('{"cells": [{"cell_type": "code", "source": ["1+1"]}]}')
+    with pytest.raises(Unreadable, match="none of our exercises"):
+        read(tmp_path / "x.ipynb")
