@@ -101,8 +101,9 @@ def recorded_values(recorded: Recorded) -> Values:
         "struct_page_bytes": "struct page bytes",
         "frames": "frames",
         "first_frame": "first frame",
+        "mem_map_va": "address",
     }
-    found |= {f"mem_map {shown}": real[name] for name, shown in names.items() if name in real}
+    found |= {f"mem_map {shown}": real[name] for name, shown in names.items() if real.get(name) is not None}
     return found | {f"layout {name}": value for name, value in recorded.layout.items() if value is not None}
 
 

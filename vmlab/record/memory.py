@@ -18,8 +18,8 @@ def ram_of(data: dict[str, Any], hardware: Fields) -> list[Region]:
         spans = _device_tree(firmware, hardware.integer("ram_bytes"))
     if not spans:
         raise VmlabError("record field firmware: expected e820 entries or device-tree memory, got none")
-    borders = _node_borders(hardware.ints("numa"), spans[0][0], is_pc=bool(entries))
-    return [region for start, end in spans for region in _by_node(start, end, borders)]
+    borders = node_borders(hardware.ints("numa"), spans[0][0], is_pc=bool(entries))
+    return [region for start, end in spans for region in by_node(start, end, borders)]
 
 
 def _device_tree(firmware: Fields, ram_bytes: int) -> list[tuple[int, int]]:
@@ -51,7 +51,7 @@ def _cells(raw: bytes, address: int, size: int) -> list[tuple[int, int]]:
     return [(int.from_bytes(row[:address], "big"), int.from_bytes(row[address:], "big")) for row in rows]
 
 
-def _by_node(start: int, end: int, borders: list[tuple[int, int, int]]) -> list[Region]:
+def by_node(start: int, end: int, borders: list[tuple[int, int, int]]) -> list[Region]:
     """Cut a range at NUMA node borders; without any, it is all of node 0."""
     if not borders:
         return [Region(start, end - start)] if start < end else []
@@ -59,7 +59,7 @@ def _by_node(start: int, end: int, borders: list[tuple[int, int, int]]) -> list[
     return [Region(low, high - low, node=node) for low, high, node in cut if low < high]
 
 
-def _node_borders(sizes: list[int], first: int, is_pc: bool) -> list[tuple[int, int, int]]:
+def node_borders(sizes: list[int], first: int, is_pc: bool) -> list[tuple[int, int, int]]:
     """(node, start, end) as QEMU lays the nodes out: one after the other, on a PC around the hole below 4 GiB."""
     hole = 1 << 64
     if is_pc:
