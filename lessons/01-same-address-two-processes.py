@@ -336,6 +336,6 @@ recall(*same_address_recall.END)
 # | fork copies tables and takes the permission to write: `copy_present_pte` | Linux 6.1, mm/memory.c |
 # | copy on the first write: `do_wp_page`, `wp_page_copy` | Linux 6.1, mm/memory.c |
 # | the kernel's entries are repeated in each top table: `pgd_ctor` | Linux 6.1, arch/x86/mm/pgtable.c |
-# | 1:1 is a constant distance: `__pa`, `PAGE_OFFSET` | Linux 6.1, arch/x86/include/asm/page_32.h |
+# | 1:1 is a constant distance: `__pa`, `PAGE_OFFSET` | Linux 6.1, arch/x86/include/asm/page.h, page_types.h |
 # | PTI: two top tables side by side, what user mode's keeps | Linux 6.1, arch/x86/mm/pti.c; record amd64-pc-2g-pti |
 # | frame numbers only with CAP_SYS_ADMIN: `pagemap_read` | Linux 6.1, fs/proc/task_mmu.c |

@@ -293,7 +293,7 @@ recall(*layout_recall.END)
 # | the question quoted, and its answer | public question "How to test if address is virtual or logical" |
 # | areas of x86-64 | Linux 6.1, Documentation/x86/x86_64/mm.rst |
 # | the direct map's base until 4.19 | Linux 4.20, commit d52888aa2753 (x86/mm: move LDT remap out of KASLR region) |
-# | `__pa`, `virt_addr_valid` on x86 | Linux 6.1, arch/x86/mm/physaddr.c |
+# | `__pa`, `virt_addr_valid` on x86 | Linux 6.1, arch/x86/include/asm/page.h, arch/x86/mm/physaddr.c |
 # | the same on arm64 and ARM | Linux 6.1, arch/arm64/include/asm/memory.h, arch/arm/include/asm/memory.h |
 # | three bases: `kernel_randomize_memory` | Linux 6.1, arch/x86/mm/kaslr.c; record amd64-pc-2g-kaslr |
 # | the hole between 3 and 4 GiB has no entry | record amd64-pc-4g (page tables) |

@@ -2,7 +2,8 @@
 
 `lessons/NN-topic.py` (py:percent) becomes `notebooks/NN-topic.ipynb`, and `NN-topic.exercise.py` becomes
 `solutions/NN-topic.ipynb` and `exercises/NN-topic.ipynb`: outputs empty, cell ids fixed, the same bytes however
-often they are built. `--check` builds nothing and says which files differ.
+often they are built. Terms are linked to a copy of `docs/GLOSSARY.md`. `--check` builds nothing and says
+which files differ. `docs/SOURCES.md` is made of the tables at the lessons' ends.
 """
 
 from __future__ import annotations
@@ -16,10 +17,20 @@ from typing import Any
 
 from ..units import VmlabError
 from . import assignment
+from .glossary import link_first_uses, terms
 
 LESSON = re.compile(r"\d\d-[a-z0-9_-]+\.py")
 EXERCISE = re.compile(r"\d\d-[a-z0-9_-]+\.exercise\.py")
 BUILT = ("notebooks", "solutions", "exercises")
+SOURCES = (
+    "# Sources",
+    "",
+    "Every claim that a lesson makes about Linux, with the version and the file it was read in, or the record that",
+    "shows it. `vmlab release` builds this table from the last sections of `lessons/`; modules name their own sources.",
+    "",
+    "| lesson | claim | source |",
+    "|---|---|---|",
+)
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 
 
@@ -45,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     if args.check and (stale or left):
         print("Run `vmlab release` and commit what it writes.")
         return 1
-    print(f"{len(wanted)} notebooks are up to date.")
+    print(f"{len(wanted)} files are up to date.")
     return 0
 
 
@@ -60,22 +71,41 @@ def project(root: Path | None) -> Path:
 def built(root: Path) -> dict[Path, bytes]:
     """Every file that `lessons/` leads to, with its content."""
     made: dict[Path, bytes] = {}
+    glossary = root / "docs" / "GLOSSARY.md"
+    words = glossary.read_text(encoding="utf-8") if glossary.is_file() else ""
+    if words:
+        made[root / "notebooks" / glossary.name] = words.encode()
+        made[glossary.with_name("SOURCES.md")] = sources(root / "lessons").encode()
     for source in sorted((root / "lessons").glob("*.py")):
         if LESSON.fullmatch(source.name):
-            made[root / "notebooks" / f"{source.stem}.ipynb"] = notebook(source)
+            made[root / "notebooks" / f"{source.stem}.ipynb"] = notebook(source, words)
         elif EXERCISE.fullmatch(source.name):
             for folder, content in exercise(source).items():
                 made[root / folder / f"{source.stem.removesuffix('.exercise')}.ipynb"] = content
     return made
 
 
-def notebook(source: Path) -> bytes:
-    """One lesson as a notebook: the file's exact bytes."""
+def notebook(source: Path, glossary: str = "") -> bytes:
+    """One lesson as a notebook, its terms linked to the glossary: the file's exact bytes."""
     cells = _cells(source)
+    link_first_uses(cells, terms(glossary))
     for number, cell in enumerate(cells, 1):
         cell["id"] = f"{source.stem[:48]}-{number:02}"
         cell["metadata"] = {}
     return _bytes(_book(cells))
+
+
+def sources(lessons: Path) -> str:
+    """The table of every lesson's sources, each row with the lesson's number."""
+    rows = []
+    for source in sorted(lessons.glob("*.py")):
+        if LESSON.fullmatch(source.name):
+            text = source.read_text(encoding="utf-8")
+            _, found, table = text.partition("\n# ## Sources\n")
+            if not found:
+                raise VmlabError(f"{source.name}: expected a section '## Sources' at its end, found none; add it")
+            rows += [f"| {source.name[:2]} {row}" for row in re.findall(r"(?m)^# (\|.*\|)$", table)[2:]]
+    return "\n".join([*SOURCES, *rows, ""])
 
 
 def exercise(source: Path) -> dict[str, bytes]:
