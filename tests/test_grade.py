@@ -91,7 +91,7 @@ def test_a_worker_killed_midway_loses_nothing_and_nothing_is_graded_twice(tmp_pa
         seen += "17 of 17" in line
         if seen == 3:
             listed = subprocess.run(
-                ["ps", "-o", "pid=,args=", "--ppid", str(process.pid)], capture_output=True, text=True
+                ["ps", "-ww", "-o", "pid=,args=", "--ppid", str(process.pid)], capture_output=True, text=True
             ).stdout
             workers = [int(row.split()[0]) for row in listed.splitlines() if "spawn_main" in row]
             os.kill(workers[0], signal.SIGKILL)
@@ -195,6 +195,7 @@ def test_the_filter_of_system_calls_is_made_for_two_processors_and_says_nothing_
 
 
 @boxed
+@pytest.mark.filterwarnings("ignore:Object of type")  # nbgrader's own use of SQLAlchemy
 def test_scores_reach_an_nbgrader_gradebook(tmp_path: Path) -> None:
     from nbgrader.api import Gradebook
 

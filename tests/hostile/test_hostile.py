@@ -56,7 +56,7 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Class]:
 
 def _processes() -> list[str]:
     """Living processes that could be a sandbox's."""
-    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout.splitlines()
+    listed = subprocess.run(["ps", "-ww", "-eo", "args"], capture_output=True, text=True).stdout.splitlines()
     return sorted(line for line in listed if ("bwrap" in line or "/inside" in line) and "<defunct>" not in line)
 
 

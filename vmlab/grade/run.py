@@ -96,7 +96,7 @@ def _grade_all(paths: list[Path], args: argparse.Namespace, results: Results) ->
         results.keep(graded, path)
         done += 1
         got, most = points(graded.results)
-        print(f"{graded.learner}: {got} of {most}" + "".join(f"; {note}" for note in graded.notes))
+        print(f"{graded.learner}: {got} of {most}" + "".join(f"; {note}" for note in graded.notes), flush=True)
     print(f"{done} graded, {known} known from before, {bad} could not be graded; results in {args.db}")
     return bad
 
