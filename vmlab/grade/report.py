@@ -31,7 +31,7 @@ WORDS = {
     "unreadable": "cannot be read",
     "lost": "could not be asked",
 }
-BAR = 320  # pixels of the longest bar
+BAR = 180  # pixels of the longest bar
 
 
 def page(title: str, body: Iterable[str]) -> str:
@@ -101,7 +101,7 @@ def beliefs_figure(rows: Sequence[tuple[str, str, int]], most: int = 12) -> str:
     shown, largest = rows[:most], rows[0][2]
     first = f"The commonest, {rows[0][2]} of them, at {rows[0][0]}: {rows[0][1]}."
     parts = [
-        f'<svg role="img" aria-label="{escape(first)}" width="760" height="{26 * len(shown) + 10}" font-size="14">'
+        f'<svg role="img" aria-label="{escape(first)}" width="860" height="{26 * len(shown) + 10}" font-size="14">'
     ]
     for number, (item, belief, count) in enumerate(shown):
         y, width = 26 * number + 6, max(2, BAR * count // largest)
