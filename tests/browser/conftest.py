@@ -1,4 +1,4 @@
-"""Fixtures of the browser tests: one JupyterLab and one Chromium a session, a fresh page per test.
+"""Fixtures of the browser tests: one JupyterLab and one Chromium a session (of each worker), one notebook a module.
 
 The server is started as `vmlab lab` starts it, on an empty folder of its own with settings of its own, so
 that nothing in the tree or in the user's home is read or changed.
@@ -6,18 +6,18 @@ that nothing in the tree or in the user's home is read or changed.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import secrets
 import shutil
-import urllib.request
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from labpage import LabPage
+from lessonpage import assert_nothing_is_given_away
 from playwright.sync_api import Browser, sync_playwright
 
 from vmlab import lab as vmlab_lab
@@ -41,19 +41,17 @@ class Server(NamedTuple):
     url: str
     token: str
     folder: Path
+    log: Path
 
-    def api(self, path: str, method: str = "GET") -> bytes:
-        """Call the server's REST interface."""
-        headers = {"Authorization": f"token {self.token}"}
-        request = urllib.request.Request(f"{self.url}/api/{path}", headers=headers, method=method)
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            return answer.read()
+    @property
+    def progress(self) -> Path:
+        """Where the learner's answers are kept."""
+        return self.folder.parent / "state" / "data" / "vmlab-progress.json"
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark what is in this folder as browser tests, in time for `-m` to see it."""
     item.add_marker("browser")
-    item.add_marker(pytest.mark.xdist_group("browser"))
 
 
 @pytest.hookimpl(trylast=True)
@@ -66,21 +64,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Run one JupyterLab for all tests."""
     root = tmp_path_factory.mktemp("lab")
-    folder, log, port, token = (
-        root / "notebooks",
-        root / "log",
-        vmlab_lab.free_port(18888),
-        secrets.token_hex(8),
-    )
+    folder, log, port, token = root / "notebooks", root / "log", any_port(), secrets.token_hex(8)
     folder.mkdir()
     flags = ["--LabApp.expose_app_in_browser=True"]
     with log.open("w") as output:
         process = vmlab_lab.start_server(folder, port, token, output, root / "state", flags)
     try:
         vmlab_lab.wait_until_up(process, port, token, log)
-        yield Server(f"http://127.0.0.1:{port}", token, folder)
+        yield Server(f"http://127.0.0.1:{port}", token, folder, log)
     finally:
         vmlab_lab.stop(process)
+
+
+def any_port() -> int:
+    """A port that nobody else is about to take, as other workers do the same."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 @pytest.fixture(scope="session")
@@ -99,22 +99,50 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def lab(server: Server, chromium: Browser, request: pytest.FixtureRequest) -> Iterator[LabPage]:
-    """Return a fresh page; afterwards keep its picture in artifacts/ and stop the kernels it started."""
+def new_page(server: Server, chromium: Browser) -> LabPage:
+    """A page of its own, with nothing remembered."""
     context = chromium.new_context(viewport={"width": 1400, "height": 1000})
     context.add_init_script(path=HERE / "page.js")
-    page = LabPage(context.new_page(), server.url, server.token, server.folder)
-    yield page
-    page.screenshot(re.sub(r"[^\w.-]+", "-", request.node.name))
-    context.close()
-    for session in json.loads(server.api("sessions")):
-        server.api(f"sessions/{session['id']}", "DELETE")
+    return LabPage(context.new_page(), server.url, server.token, server.folder)
+
+
+@pytest.fixture(scope="session")
+def lab_page(server: Server, chromium: Browser) -> LabPage:
+    """The lab, loaded once; notebooks are opened in it one after the other."""
+    page = new_page(server, chromium)
+    page.open_lab()
+    return page
 
 
 @pytest.fixture
-def lesson(lab: LabPage, server: Server, request: pytest.FixtureRequest) -> LabPage:
-    """The module's NOTEBOOK, run from top to bottom, with nothing answered yet."""
-    from lessonpage import open_lesson
+def lab(lab_page: LabPage, request: pytest.FixtureRequest) -> Iterator[LabPage]:
+    """The lab without a notebook; the one that the test opens is closed again, and a picture of it kept."""
+    lab_page.console_errors.clear()
+    yield lab_page
+    lab_page.screenshot(re.sub(r"[^\w.-]+", "-", request.node.name))
+    if lab_page.has_notebook():
+        lab_page.close_notebook()
 
-    return open_lesson(lab, server, request.module.NOTEBOOK)
+
+@pytest.fixture(scope="module")
+def opened(lab_page: LabPage, server: Server, request: pytest.FixtureRequest) -> Iterator[LabPage]:
+    """The module's NOTEBOOK, run from top to bottom with nothing answered; its kernel ends with the module."""
+    server.progress.unlink(missing_ok=True)
+    lab_page.console_errors.clear()
+    lab_page.open_notebook(request.module.NOTEBOOK)
+    lab_page.run_all()
+    assert_nothing_is_given_away(lab_page)
+    yield lab_page
+    lab_page.close_notebook()
+
+
+@pytest.fixture
+def lesson(opened: LabPage, server: Server, request: pytest.FixtureRequest) -> Iterator[LabPage]:
+    """The module's notebook as `opened`, or as the test before left it; nothing may go wrong anywhere meanwhile."""
+    said = server.log.stat().st_size
+    yield opened
+    opened.screenshot(re.sub(r"[^\w.-]+", "-", request.node.name))
+    troubles = opened.troubles()
+    opened.forget_troubles()
+    assert troubles == []
+    assert "Traceback" not in server.log.read_text(errors="replace")[said:]

@@ -35,7 +35,7 @@ class Latency(NamedTuple):
 
 @dataclass
 class LabPage:
-    """A fresh page on the session's one server; `folder` is the server's root, a copy of nothing yet."""
+    """A page on the session's one server; `folder` is the server's root, a copy of nothing yet."""
 
     page: Page
     url: str
@@ -66,15 +66,38 @@ class LabPage:
         self.open_file(name)
 
     def open_file(self, name: str) -> None:
-        """Open a notebook that lies in the server's folder."""
-        self.page.goto(f"{self.url}/lab/tree/{name}?reset&token={self.token}")
+        """Open a notebook that lies in the server's folder, in the lab that is open or in a new one."""
+        if not self.page.url.startswith(self.url):
+            self.open_lab()
+        self.page.evaluate("path => vmlabTest.open(path)", name)
         self.page.wait_for_function("() => vmlabTest.kernel()?.status === 'idle'", timeout=60_000)
+
+    def close_notebook(self) -> None:
+        """Close the notebook in front as it is, and end its kernel."""
+        self.page.evaluate("() => vmlabTest.close()")
 
     def run_all(self, seconds: float = 120) -> None:
         """Run every cell; fail with the errors if a cell has one."""
         self.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")
         self.page.wait_for_function("() => vmlabTest.finished()", timeout=seconds * 1000)
         assert self.errors() == []
+
+    def run_again(self, source: str) -> None:
+        """Run the one cell whose source has this text; what was done in its output is gone."""
+        self.page.evaluate("source => vmlabTest.run(source)", source)
+
+    def has_notebook(self) -> bool:
+        """Whether a notebook is in front."""
+        return self.page.evaluate("() => Boolean(window.jupyterapp.shell.currentWidget?.sessionContext)")
+
+    def forget_troubles(self) -> None:
+        """Count them from here on."""
+        self.console_errors.clear()
+        self.page.evaluate("() => { vmlabTest.troubles = [] }")
+
+    def troubles(self) -> list[str]:
+        """Return what went wrong since the notebook was opened: in the page's console, in a cell, in a callback."""
+        return [*self.console_errors, *self.page.evaluate("() => vmlabTest.troubles ?? []")]
 
     def errors(self) -> list[str]:
         """Return the error outputs of the notebook in front."""

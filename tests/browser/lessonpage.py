@@ -1,26 +1,18 @@
 """A lesson as a student goes through it by keyboard: cells, predictions, practice, the height of an explorer.
 
 A test module names its notebook, `NOTEBOOK = "07-slab-and-vmalloc.ipynb"`, and takes the fixture `lesson` (conftest):
-that notebook, run from top to bottom, with nothing answered yet.
+that notebook, run once from top to bottom with nothing answered. Its tests share it: each has questions of its own, and
+takes an explorer with `anew`.
 """
 
 from __future__ import annotations
 
-from conftest import Server
 from labpage import LabPage, handle
 from playwright.sync_api import Locator
 
 from vmlab.study.question import Question
 
 SVG = ".widget-html-content svg"
-
-
-def open_lesson(lab: LabPage, server: Server, notebook: str) -> LabPage:
-    """Open a notebook and run all of it, with nothing answered yet."""
-    (server.folder.parent / "state" / "data" / "vmlab-progress.json").unlink(missing_ok=True)
-    lab.open_notebook(notebook)
-    lab.run_all()
-    return lab
 
 
 # --- cells ---
@@ -31,35 +23,38 @@ def code_cell(lab: LabPage, source: str) -> Locator:
     return lab.page.locator(".jp-CodeCell", has=lab.page.locator(".jp-InputArea", has_text=source)).first
 
 
+def anew(lab: LabPage, source: str) -> Locator:
+    """The cell whose source has this text, run again: an explorer as it begins, whatever another test did with it."""
+    lab.run_again(source)
+    cell = code_cell(lab, source)
+    cell.locator(SVG).first.scroll_into_view_if_needed()
+    return cell
+
+
 def output(cell: Locator) -> Locator:
     """What a cell shows."""
     return cell.locator(".jp-Cell-outputArea")
 
 
-def output_height(cell: Locator) -> float:
-    """The height of what a cell shows, in pixels."""
-    box = output(cell).bounding_box()
-    assert box is not None
-    return box["height"]
-
-
 def heights(lab: LabPage, cell: Locator) -> float:
     """Record the lowest height of the cell's output from now on, at every animation frame; return it as it is now."""
-    lab.page.evaluate(
-        """root => { const area = root.querySelector('.jp-Cell-outputArea'); window.lowest = Infinity;
-        const look = () => { window.lowest = Math.min(window.lowest, area.getBoundingClientRect().height);
-        requestAnimationFrame(look); }; look(); }""",
-        handle(cell),
-    )
-    return output_height(cell)
+    return lab.page.evaluate("root => vmlabTest.watchHeight(root)", handle(cell))
 
 
 def lowest(lab: LabPage) -> float:
     """The lowest height that `heights` has seen."""
-    return lab.page.evaluate("() => window.lowest")
+    return lab.page.evaluate("() => vmlabTest.watch.lowest")
 
 
 # --- predictions ---
+
+
+def assert_nothing_is_given_away(lab: LabPage) -> None:
+    """Every result of the notebook waits for its prediction."""
+    results = lab.page.locator(".jp-CodeCell", has=lab.page.locator(".jp-InputArea", has_text="reveal("))
+    results.last.get_by_text("Shut until you commit").first.wait_for()
+    given_away = [cell.inner_text()[:200] for cell in results.all() if not is_shut(cell)]
+    assert given_away == []
 
 
 def is_shut(cell: Locator) -> bool:

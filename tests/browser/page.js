@@ -46,6 +46,58 @@ window.vmlabTest = {
     });
   },
 
+  // --- the cell's height ---
+
+  // Record the lowest height of a cell's output from now on, at every animation frame.
+  watchHeight(root) {
+    const area = root.querySelector(".jp-Cell-outputArea");
+    const watch = this.watch = { lowest: area.getBoundingClientRect().height };
+    const look = () => {
+      if (this.watch !== watch) return; // another cell is watched now
+      watch.lowest = Math.min(watch.lowest, area.getBoundingClientRect().height);
+      requestAnimationFrame(look);
+    };
+    requestAnimationFrame(look);
+    return watch.lowest;
+  },
+
+  // --- notebooks ---
+
+  // Open a notebook in a page that is there already.
+  async open(path) {
+    await window.jupyterapp.commands.execute("docmanager:open", { path });
+    const notebook = window.jupyterapp.shell.currentWidget;
+    await notebook.context.ready;
+    await notebook.sessionContext.ready;
+    this.listen(notebook);
+  },
+
+  // Keep what goes wrong in the kernel, whether a cell or a control's callback started it.
+  listen(notebook) {
+    this.troubles = [];
+    notebook.sessionContext.iopubMessage.connect((_, message) => {
+      const { ename, evalue, text, traceback } = message.content;
+      if (message.header.msg_type === "error") this.troubles.push(`${ename}: ${evalue}\n${traceback.join("\n")}`);
+      if (message.header.msg_type === "stream" && text.includes("Traceback")) this.troubles.push(text);
+    });
+  },
+
+  // Close the notebook in front, unsaved, and end its kernel.
+  async close() {
+    const notebook = window.jupyterapp.shell.currentWidget;
+    await notebook.sessionContext.shutdown();
+    notebook.context.model.dirty = false;
+    notebook.dispose();
+  },
+
+  // Run the one cell whose source has this text.
+  async run(source) {
+    const content = window.jupyterapp.shell.currentWidget.content;
+    const has = cell => cell.model.type === "code" && cell.model.sharedModel.source.includes(source);
+    content.activeCellIndex = content.widgets.findIndex(has);
+    await window.jupyterapp.commands.execute("notebook:run-cell");
+  },
+
   // The kernel of the notebook in front, once it has one.
   kernel() {
     return window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel;

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from labpage import LabPage
-from lessonpage import SVG, code_cell, commit, commit_number, heights, is_shut, lowest, practise
+from lessonpage import SVG, anew, code_cell, commit, commit_number, heights, is_shut, lowest, practise
 
 from vmlab.study.questions import same_address as ask
 from vmlab.study.questions import same_address_kernel as ask_kernel
@@ -26,7 +26,6 @@ def test_the_askers_own_belief_is_named_beside_the_real_tables(lesson: LabPage) 
     assert "CR3 held" in text
     shown.locator(SVG).first.scroll_into_view_if_needed()
     lesson.screenshot("lesson-01-wrong-prediction")
-    assert lesson.console_errors == []
 
 
 def test_right_predictions_open_the_shared_page_and_the_second_table(lesson: LabPage) -> None:
@@ -43,17 +42,14 @@ def test_right_predictions_open_the_shared_page_and_the_second_table(lesson: Lab
     isolated.get_by_text("Right.").wait_for()
     isolated.locator(SVG).first.scroll_into_view_if_needed()
     lesson.screenshot("lesson-01-isolation")
-    assert lesson.console_errors == []
 
 
 def test_practice_names_the_belief_then_accepts_the_right_number(lesson: LabPage) -> None:
     practise(lesson, "same_address_steps.ALONE", same_address_steps.ALONE, "lesson-01-practice")
-    assert lesson.console_errors == []
 
 
 def test_the_explorer_follows_the_keyboard_in_place(lesson: LabPage) -> None:
-    cell = code_cell(lesson, "explore.translation_explorer()")
-    cell.locator(SVG).first.scroll_into_view_if_needed()
+    cell = anew(lesson, "explore.translation_explorer()")
     said, full = cell.get_by_role("status").inner_text(), heights(lesson, cell)
     before = lesson.picture_hash(cell, SVG)
     address = cell.get_by_label("Virtual address")
@@ -63,17 +59,12 @@ def test_the_explorer_follows_the_keyboard_in_place(lesson: LabPage) -> None:
     assert said != cell.get_by_role("status").inner_text()
     address.fill("0x400000")
     cell.get_by_text("Virtual 0x40_0000: p0 finds it").first.wait_for()
-    address.press("End")
-    address.press("Backspace")  # 0x40000, and from here on every key is another page
-    print(f"stairs: {lesson.key_to_pixel(cell, address, SVG, key='1', times=3)}")
     assert lowest(lesson) > 0.9 * full, "the output area keeps its height"
     lesson.screenshot("lesson-01-explorer")
-    assert lesson.console_errors == []
 
 
 def test_the_explorer_shows_other_formats_and_says_what_is_no_address(lesson: LabPage) -> None:
-    cell = code_cell(lesson, "explore.translation_explorer()")
-    cell.locator(SVG).first.scroll_into_view_if_needed()
+    cell = anew(lesson, "explore.translation_explorer()")
     machine = cell.get_by_label("Recorded machine")
     machine.focus()
     machine.select_option("amd64 PC, five levels")
@@ -92,4 +83,3 @@ def test_the_explorer_shows_other_formats_and_says_what_is_no_address(lesson: La
     cell.get_by_label("Show the same as a table").press("Space")
     cell.locator("table").get_by_text("base register").first.wait_for()
     lesson.screenshot("lesson-01-table")
-    assert lesson.console_errors == []

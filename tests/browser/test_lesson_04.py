@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from labpage import LabPage
-from lessonpage import SVG, code_cell, commit_number, heights, is_shut, lowest, practise
+from lessonpage import SVG, anew, code_cell, commit_number, heights, lowest, practise
 
 from vmlab.study.questions import zones as ask
 from vmlab.study.questions import zones_kept as kept
 from vmlab.study.questions import zones_steps
 
 NOTEBOOK = "04-from-firmware-map-to-zones.ipynb"
-
-
-def test_nothing_is_given_away_before_a_prediction(lesson: LabPage) -> None:
-    for source in ("reveal(ask.TOP_DOWN", "reveal(ask.PRESENT", "reveal(kept.RESERVE)"):
-        cell = code_cell(lesson, source)
-        assert is_shut(cell)
-    assert lesson.console_errors == []
 
 
 def test_a_wrong_prediction_meets_its_belief_and_the_picture(lesson: LabPage) -> None:
@@ -31,7 +24,6 @@ def test_a_wrong_prediction_meets_its_belief_and_the_picture(lesson: LabPage) ->
     assert ask.PRESENT.show(ask.PRESENT.answer(**facts)) in text
     shown.scroll_into_view_if_needed()
     lesson.screenshot("lesson-04-wrong-prediction")
-    assert lesson.console_errors == []
 
 
 def test_right_predictions_are_called_right(lesson: LabPage) -> None:
@@ -53,13 +45,11 @@ def test_right_predictions_are_called_right(lesson: LabPage) -> None:
 
 def test_practice_names_a_belief_and_takes_the_right_answer(lesson: LabPage) -> None:
     practise(lesson, "zones_steps.PLACE", zones_steps.PLACE, "lesson-04-practice")
-    assert lesson.console_errors == []
 
 
 def test_the_ledger_is_stepped_through_by_buttons_slider_and_number(lesson: LabPage) -> None:
-    cell = code_cell(lesson, "explore.boot_explorer(")
+    cell = anew(lesson, "explore.boot_explorer(")
     status = cell.get_by_role("status")
-    cell.locator(SVG).first.scroll_into_view_if_needed()
     full = heights(lesson, cell)
     lesson.screenshot("lesson-04-ledger")
     cell.get_by_text("Step 7 of 44").first.wait_for()
@@ -72,32 +62,29 @@ def test_the_ledger_is_stepped_through_by_buttons_slider_and_number(lesson: LabP
     readout.press("Enter")
     status.get_by_text("the array of struct page").first.wait_for()
     lesson.screenshot("lesson-04-ledger-13")
-    latency = lesson.key_to_pixel(cell, cell.get_by_role("slider").first, SVG)
-    print(f"ledger: {latency}")
-    assert "33" == readout.inner_text()
+    before = lesson.picture_hash(cell, SVG)
+    lesson.press(cell.get_by_role("slider").first, times=3)
+    lesson.wait_for_change(cell, SVG, before)
+    status.get_by_text("Step 16 of 44").wait_for()
+    assert "16" == readout.inner_text()
     assert lowest(lesson) > 0.9 * full
-    assert lesson.console_errors == []
 
 
 def test_zones_follow_a_key_in_place(lesson: LabPage) -> None:
-    cell = code_cell(lesson, "explore.zones_explorer()")
+    cell = anew(lesson, "explore.zones_explorer()")
     slider = cell.get_by_role("slider").nth(1)  # vmalloc=
-    cell.locator(SVG).first.scroll_into_view_if_needed()
     told = cell.get_by_role("status").inner_text()
     full = heights(lesson, cell)
     before = lesson.picture_hash(cell, SVG)
     lesson.press(slider)
     lesson.wait_for_change(cell, SVG, before)
     assert told != cell.get_by_role("status").inner_text()
-    latency = lesson.key_to_pixel(cell, slider, SVG)
-    print(f"zones: {latency}")
     lesson.screenshot("lesson-04-zones")
     assert lowest(lesson) > 0.9 * full
-    assert lesson.console_errors == []
 
 
 def test_a_machine_that_cannot_be_is_refused_in_words_and_another_board_is_drawn(lesson: LabPage) -> None:
-    cell = code_cell(lesson, "explore.zones_explorer()")
+    cell = anew(lesson, "explore.zones_explorer()")
     readout = cell.locator(".widget-readout").first
     readout.fill("4096")
     readout.press("Enter")
@@ -113,4 +100,3 @@ def test_a_machine_that_cannot_be_is_refused_in_words_and_another_board_is_drawn
     cell.locator("table").get_by_text("DMA32").first.wait_for()
     cell.locator(SVG).first.scroll_into_view_if_needed()
     lesson.screenshot("lesson-04-amd64")
-    assert lesson.console_errors == []

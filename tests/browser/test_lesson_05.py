@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 from labpage import LabPage, handle
-from lessonpage import SVG, code_cell, commit, heights, is_shut, lowest, practise
+from lessonpage import SVG, anew, code_cell, commit, heights, is_shut, lowest, practise
 from playwright.sync_api import Locator
 
 from vmlab.study.questions import mem_map as ask
 from vmlab.study.questions import mem_map_steps
 
 NOTEBOOK = "05-where-is-mem_map.ipynb"
-BARS = """
-import vmlab as vm
-from vmlab import views
-from vmlab.explore import Explorer, Scene, Slider
-def draw(mib):
-    return Scene(views.zone_bars(vm.boot(vm.Machine(arch="arm", ram=[vm.Region(0x4000_0000, mib * vm.MiB)]))))
-Explorer(draw, [Slider("mib", "RAM, MiB", 512, 3000, 8, 1024)])
-"""
 
 
 def count_pictures(lab: LabPage, cell: Locator) -> None:
@@ -54,18 +46,15 @@ def test_a_prediction_opens_its_result_with_the_belief_behind_a_wrong_one(lesson
     right.get_by_role("button", name="Keep my sentence").press("Enter")
     right.get_by_text("Kept.").wait_for()
     lesson.screenshot("lesson-05-right-prediction")
-    assert lesson.console_errors == []
 
 
 def test_practice_names_the_belief_then_accepts_the_right_number(lesson: LabPage) -> None:
     practise(lesson, "mem_map_steps.SIZE", mem_map_steps.SIZE, "lesson-05-practice")
-    assert lesson.console_errors == []
 
 
 def test_the_explorer_changes_in_place_by_keyboard(lesson: LabPage) -> None:
-    cell = code_cell(lesson, "explore.mem_map_explorer()")
+    cell = anew(lesson, "explore.mem_map_explorer()")
     slider, readout = cell.get_by_role("slider").nth(1), cell.locator(".widget-readout").nth(1)  # vmalloc=
-    cell.locator(SVG).first.scroll_into_view_if_needed()
     text = cell.get_by_role("status").inner_text()
     full = heights(lesson, cell)
     before = lesson.picture_hash(cell, SVG)
@@ -73,7 +62,7 @@ def test_the_explorer_changes_in_place_by_keyboard(lesson: LabPage) -> None:
     lesson.wait_for_change(cell, SVG, before)
     assert text != cell.get_by_role("status").inner_text()
     assert "256" == readout.inner_text()
-    print(f"ruler: {lesson.key_to_pixel(cell, slider, SVG)}")
+    lesson.press(slider, times=20)
     lesson.screenshot("lesson-05-explorer")
 
     count_pictures(lesson, cell)
@@ -82,11 +71,10 @@ def test_the_explorer_changes_in_place_by_keyboard(lesson: LabPage) -> None:
     print("burst of 21 keys: {pictures} pictures in {ms:.0f} ms".format(**lesson.page.evaluate("() => window.burst")))
     assert "240" == readout.inner_text()
     assert lowest(lesson) > 0.9 * full, "the output area keeps its height"
-    assert lesson.console_errors == []
 
 
 def test_the_explorer_takes_typed_numbers_and_says_what_cannot_be_built(lesson: LabPage) -> None:
-    cell = code_cell(lesson, "explore.mem_map_explorer()")
+    cell = anew(lesson, "explore.mem_map_explorer()")
     ram = cell.locator(".widget-readout").first
     ram.fill("512")
     ram.press("Enter")
@@ -103,14 +91,3 @@ def test_the_explorer_takes_typed_numbers_and_says_what_cannot_be_built(lesson: 
     cell.get_by_label("Show the same as a table").press("Space")
     cell.locator("table").get_by_text("zone NewMem").wait_for()
     lesson.screenshot("lesson-05-frame")
-    assert lesson.console_errors == []
-
-
-def test_a_matplotlib_explorer_follows_a_key_too(lab: LabPage) -> None:
-    lab.open_cells(BARS)
-    lab.run_all()
-    cell = lab.cell("Explorer(draw")
-    lab.wait_for_change(cell, "img.widget-image", None)
-    print(f"bars: {lab.key_to_pixel(cell, cell.locator('.noUi-handle'), 'img.widget-image')}")
-    lab.screenshot("zone-bars")
-    assert lab.console_errors == []
