@@ -1,5 +1,5 @@
 # Aliases; start.py is what does the work.
-.PHONY: lab test check lock release
+.PHONY: lab test check lock release book
 
 lab:
 	python3 start.py
@@ -23,3 +23,7 @@ lock:
 # Build the notebooks from lessons/.
 release:
 	.venv/bin/vmlab release
+
+# A static HTML book of the notebooks, in book/.
+book:
+	.venv/bin/vmlab book

@@ -12,6 +12,7 @@ from vmlab.study import bank, lessons, progress
 from vmlab.study.lessons import LESSONS, START
 from vmlab.study.release import LESSON
 from vmlab.views import lesson_map
+from vmlab.views.lesson_map import HEIGHT, WIDTH
 
 ROOT = Path(__file__).parents[1]
 
@@ -98,7 +99,7 @@ def test_the_lab_opens_on_the_first_notebook_until_an_answer_is_kept(
 
 def test_each_lesson_has_a_box_right_of_what_it_needs_and_none_covers_another() -> None:
     drawing = lesson_map(LESSONS, {"01": 3}, "02")
-    boxes = re.findall(r'<rect x="([\d.]+)" y="(\d+)" width="196.0" height="72"', drawing.svg)
+    boxes = re.findall(rf'<rect x="([\d.]+)" y="(\d+)" width="{WIDTH}.0" height="{HEIGHT}"', drawing.svg)
     assert len(boxes) == len(set(boxes)) == len(LESSONS)
     left = {lesson.number: float(x) for lesson, (x, _) in zip(LESSONS, boxes, strict=True)}
     assert all(left[need] < left[lesson.number] for lesson in LESSONS for need in lesson.needs)

@@ -21,6 +21,7 @@ COMMANDS = {
     "record": ("vmlab.live.record", "boot a real kernel under QEMU and write down what it says of its memory"),
     "check": ("vmlab.study.check_notebook", "check the answers in your exercise notebooks, here and at once"),
     "release": ("vmlab.study.release", "build the notebooks from lessons/"),
+    "book": ("vmlab.book", "make a static HTML book of the notebooks"),
     "bench": ("vmlab.bench", "time our compiled kernels against the same work in C"),
     "warm": ("vmlab.warm", "compile every kernel once, so that no lesson waits for it"),
     "trace": ("vmlab.trace.record", "record which pages a program touches, as a trace for TLBs and replacement"),

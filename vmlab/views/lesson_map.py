@@ -13,9 +13,9 @@ from typing import Protocol
 from . import svg
 from .drawing import Drawing, Table
 
-WIDTH, HEIGHT = 196, 72  # px of a box
-ACROSS, DOWN = 246, 90  # px from box to box
-LETTERS = 26  # that fit in a line of a box
+WIDTH, HEIGHT = 164, 88  # px of a box
+ACROSS, DOWN = 192, 102  # px from box to box
+LETTERS = 20  # that fit in a line of a box
 
 
 class Lesson(Protocol):
