@@ -6,33 +6,84 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from vmlab import jit, warm
 
-COMPILE_ALL = """
+CALL_EVERY_WARMER = """
 import importlib
 from vmlab import jit
 for path in jit.kernel_files():
     importlib.import_module(".".join(("vmlab", *path.relative_to(jit.PACKAGE).with_suffix("").parts)))
 for warmer in jit.warmers:
     warmer()
+
+def reached(function, seen):
+    called = [function.py_func.__globals__.get(name) for name in function.py_func.__code__.co_names]
+    for other in called:
+        if hasattr(other, "py_func") and other not in seen:
+            seen.append(other)
+            reached(other, seen)
+
+ready = [kernel for kernel in jit.kernels if kernel.overloads]
+for kernel in tuple(ready):
+    reached(kernel, ready)
 for kernel in jit.kernels:
-    texts = kernel.inspect_llvm().values()
-    print(kernel.__name__, len(texts), any("NRT_incref" in text for text in texts))
+    print(kernel.__name__, kernel in ready, sum(kernel.stats.cache_misses.values()))
+"""
+COUNTS = """
+import sys
+import numpy as np
+from vmlab import jit
+@jit.kernel
+def one(a):
+    return a[0]
+jit._njit = lambda function: __import__("numba").njit(function)
+@jit.kernel
+def listed(a):
+    return [a]
+one(np.zeros(1)), listed(np.zeros(1))
+print(jit.cache_folder())
 """
 
 
-def test_every_kernel_is_compiled_by_a_warmer_and_counts_no_references(tmp_path):
-    """In a process with an empty cache: numba cannot show the code of a kernel that it took from a cache."""
-    environment = dict(os.environ, NUMBA_CACHE_DIR=str(tmp_path))
-    done = subprocess.run([sys.executable, "-c", COMPILE_ALL], capture_output=True, text=True, env=environment)
+def test_after_a_warm_up_no_kernel_is_compiled_in_a_lesson():
+    """In a fresh process: each kernel is called by a warmer, or by such a kernel, and comes from the cache."""
+    warm.warm()
+    done = subprocess.run([sys.executable, "-c", CALL_EVERY_WARMER], capture_output=True, text=True)
     kernels = [line.split() for line in done.stdout.splitlines()]
 
     assert kernels, done.stderr[-2000:]
-    assert [] == [name for name, versions, _ in kernels if versions == "0"], "a lesson would wait for these"
-    assert [] == [name for name, _, counts in kernels if counts == "True"]
+    assert [] == [name for name, ready, _ in kernels if ready == "False"], "a lesson would wait for these"
+    assert [] == [name for name, _, compiled in kernels if compiled != "0"], "compiled again, though it was warm"
+
+
+def counting(folder: Path) -> set[str]:
+    """The kernels in a cache whose machine code counts references, by the file's name."""
+    return {path.name.split("-")[0] for path in folder.rglob("*.nbc") if b"NRT_incref" in path.read_bytes()}
+
+
+def test_no_kernel_counts_references():
+    """Its compiled form would name the function that counts; numba shows no text of what it took from a cache."""
+    warm.warm()
+    folder = jit.cache_folder()
+
+    assert folder is not None
+    assert {path.stem for path in jit.kernel_files() if b"\n@kernel\n" in path.read_bytes()} <= {
+        path.name.split(".")[0] for path in folder.rglob("*.nbc")
+    }
+    assert set() == counting(folder)
+
+
+def test_a_kernel_that_counts_references_would_be_found(tmp_path):
+    (tmp_path / "counts.py").write_text(COUNTS)
+    environment = dict(os.environ, NUMBA_CACHE_DIR=str(tmp_path))
+    command = [sys.executable, str(tmp_path / "counts.py")]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+
+    assert {"counts.listed"} == counting(Path(done.stdout.strip())), done.stderr[-2000:]
 
 
 def test_the_cache_folder_is_named_after_what_the_kernels_are_made_of(monkeypatch):
