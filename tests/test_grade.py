@@ -153,13 +153,30 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     ("path", "learner"),
     [
         ("submitted/ada/05-where-is-mem_map/05-where-is-mem_map.ipynb", "ada"),
-        ("in/bob.ipynb", "bob"),
-        ("in/carol/05-where-is-mem_map.ipynb", "carol"),
-        ("05-where-is-mem_map.ipynb", "05-where-is-mem_map"),
+        ("submitted/ada/five/05-where-is-mem_map.ipynb", "ada"),
+        ("submitted/bob.ipynb", "bob"),
+        ("submitted/carol/05-where-is-mem_map.ipynb", "carol"),
     ],
 )
 def test_whose_a_notebook_is_follows_from_its_place(path: str, learner: str) -> None:
-    assert learner == learner_of(Path(path))
+    assert learner == learner_of(Path(path), Path("submitted"))
+
+
+def test_of_two_copies_the_newer_is_graded_and_the_other_named(tmp_path, monkeypatch, capsys) -> None:
+    """Two files that are one student's: nothing is lost in silence."""
+    for number, name in enumerate(("a", "b")):
+        place = tmp_path / "in" / "ada" / name
+        place.mkdir(parents=True)
+        shutil.copy(SOLUTION, place)
+        os.utime(place / SOLUTION.name, (number, number))
+    graded = []
+    monkeypatch.setattr(run.sandbox, "Sandbox", lambda: type("S", (), {"close": lambda self: None})())
+    monkeypatch.setattr(run, "_work", lambda waiting, args, seed: graded.extend(waiting) or iter(()))
+    cli.main(["grade", str(tmp_path / "in"), "--db", str(tmp_path / "r.sqlite")])
+    assert [("ada", "b")] == [(one.learner, one.path.parent.name) for one in graded]
+    printed = capsys.readouterr()
+    assert "1 older copies were passed over" in printed.out
+    assert "ada handed in a newer one" in printed.err
 
 
 def test_without_bubblewrap_it_refuses_and_says_what_to_install(tmp_path, monkeypatch, capsys) -> None:

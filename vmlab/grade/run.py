@@ -23,7 +23,7 @@ from ..units import VmlabError
 from . import report, sandbox
 from .judge import Graded, grade, points, unreadable
 from .results import Results
-from .submission import Submission, Unreadable, found, learner_of, read
+from .submission import Submission, Unreadable, found, read
 
 TRIES = 3  # of one submission, when the worker that has it dies
 _warm: dict[bool, sandbox.Sandbox] = {}  # one a process
@@ -75,29 +75,34 @@ def run(args: argparse.Namespace) -> int:
     return int(bad > 0)
 
 
-def _grade_all(paths: list[Path], args: argparse.Namespace, results: Results) -> int:
+def _grade_all(paths: list[tuple[Path, str]], args: argparse.Namespace, results: Results) -> int:
     """Grade each path that is not in the results; how many files could not be."""
-    waiting: dict[Path, Submission] = {}
-    known = bad = 0
-    for path in paths:
+    newest: dict[tuple[str, str], Submission] = {}
+    bad = older = 0
+    for path, learner in sorted(paths, key=lambda row: row[0].stat().st_mtime):
         try:
-            submission = read(path, args.lesson)
+            submission = read(path, args.lesson, learner)
         except Unreadable as why:
-            results.keep(unreadable(learner_of(path), str(why)), path)
+            results.keep(unreadable(learner, str(why)), path)
             print(f"{path}: could not grade: {why}", file=sys.stderr)
             bad += 1
             continue
-        if results.has(submission.learner, submission.lesson, submission.digest):
-            known += 1
-        else:
-            waiting[path] = submission
+        before = newest.pop((learner, submission.lesson), None)
+        newest[learner, submission.lesson] = submission
+        if before is not None:
+            older += 1
+            print(f"{before.path}: {learner} handed in a newer one, {path}, which is graded", file=sys.stderr)
+    waiting = [one for one in newest.values() if not results.has(one.learner, one.lesson, one.digest)]
+    known = len(newest) - len(waiting)
     done = 0
-    for path, graded in _work(list(waiting.values()), args, results.seed):
+    for path, graded in _work(waiting, args, results.seed):
         results.keep(graded, path)
         done += 1
         got, most = points(graded.results)
         print(f"{graded.learner}: {got} of {most}" + "".join(f"; {note}" for note in graded.notes), flush=True)
     print(f"{done} graded, {known} known from before, {bad} could not be graded; results in {args.db}")
+    if older:
+        print(f"{older} older copies were passed over: see above")
     return bad
 
 

@@ -42,35 +42,36 @@ class Submission:
     stated: str = ""
 
 
-def learner_of(path: Path) -> str:
-    """Whose notebook it is: its folder's name where the file has the exercise's name, else the file's.
+def learner_of(path: Path, root: Path | None = None) -> str:
+    """Whose notebook it is: below `root`, the first folder's name; else the file's, unless that is the exercise's.
 
-    >>> (
-    ...     learner_of(Path("submitted/ada/05-where-is-mem_map/05-where-is-mem_map.ipynb")),
-    ...     learner_of(Path("in/bob.ipynb")),
-    ... )
-    ('ada', 'bob')
+    >>> course, near = Path("submitted"), Path("submitted/ada/five/05-where-is-mem_map.ipynb")
+    >>> learner_of(near, course), learner_of(Path("submitted/bob.ipynb"), course), learner_of(Path("ada/05-x.ipynb"))
+    ('ada', 'bob', 'ada')
     """
-    folders = [part for part in path.parts[:-1] if not re.match(r"\d\d-", part)]
+    below = path.relative_to(root).parts if root is not None and path.is_relative_to(root) else ()
+    if len(below) > 1:
+        return below[0]
+    folders = [part for part in path.parent.parts if not re.match(r"\d\d-", part)]
     return folders[-1] if re.match(r"\d\d-", path.stem) and folders else path.stem
 
 
-def found(paths: list[Path]) -> Iterator[Path]:
-    """Every notebook in the files and folders given, in order."""
+def found(paths: list[Path]) -> Iterator[tuple[Path, str]]:
+    """Every notebook in the files and folders given, in order, and whose it is."""
     for path in paths:
         if path.is_dir():
             inside = sorted(at for at in path.rglob("*.ipynb") if ".ipynb_checkpoints" not in at.parts)
             if not inside:
                 raise VmlabError(f"{path}: expected a folder with notebooks (*.ipynb), found none in it")
-            yield from inside
+            yield from ((at, learner_of(at, path)) for at in inside)
         elif path.exists():
-            yield path
+            yield path, learner_of(path)
         else:
             raise VmlabError(f"{path}: no such file or folder")
 
 
-def read(path: Path, lesson: str = "") -> Submission:
-    """The submission in a file; Unreadable says why it is none."""
+def read(path: Path, lesson: str = "", learner: str = "") -> Submission:
+    """The submission in a file, `learner`'s; Unreadable says why it is none."""
     try:
         size = path.stat().st_size
         data = path.read_bytes() if size <= MOST_BYTES else b""
@@ -88,7 +89,7 @@ def read(path: Path, lesson: str = "") -> Submission:
             "it is none of our exercises: no cell asks for one, as in ask('05.walk'). Was it the right file?"
         )
     stated = [name for cell in cells for name in NAMES.findall(cell)]
-    return Submission(path, learner_of(path), guess, cells, digest, stated[-1] if stated else "")
+    return Submission(path, learner or learner_of(path), guess, cells, digest, stated[-1] if stated else "")
 
 
 def _cells(data: bytes) -> Iterator[str]:
