@@ -19,6 +19,7 @@
 
 # %%
 from vmlab import explore, views
+from vmlab.explore import own_record
 from vmlab.live import lab
 from vmlab.study import practise, predict, recall, reveal, weigh
 from vmlab.study.questions import live as ask
@@ -139,7 +140,7 @@ reveal(ask.RANDOM, lambda: views.verdicts(lab.verdicts(drawn), "A PC that drew i
 #
 # Now choose a machine of your own. Write three numbers down, press *Predict* for the model's, then *Boot*. The kernel
 # is Debian's, unmodified; it is downloaded once (43 to 70 MB) and never installed. Tab moves between the controls;
-# the notebook's stop button ends a boot, and leaves nothing behind. Where QEMU or a compiler is missing, the text
+# *Stop* ends a boot, and leaves nothing behind. Where QEMU or a compiler is missing, the text
 # says what to install, and a recorded boot of the same board is shown instead.
 #
 # 1. `arm-virt` with 512 MiB, 1 GiB, 2 GiB: when does HighMem appear, and what does lowmem lose to mem_map?
@@ -190,11 +191,12 @@ reveal(ask.WITHHELD)
 # rows are the same on every PC, and why?
 
 # %%
-explore.own_record()
+own_record()
 
 # %% [markdown]
-# ZONE_DMA ends at 16 MiB and DMA32 at 4 GiB on every 64-bit PC: borders are made of what devices can address, not of how much
-# RAM there is. `vmlab record --host` writes all of this into a file; `vmlab compare amd64-pc-4g host` shows the rest.
+# ZONE_DMA ends at 16 MiB and DMA32 at 4 GiB on every 64-bit PC: borders are made of what devices can address, not of
+# how much RAM there is. `vmlab record --host` writes all of this into a file; `vmlab compare amd64-pc-4g host` shows
+# the rest.
 #
 # ## 9. What the model leaves out
 #

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +51,16 @@ def test_a_board_described_before_is_the_machine_that_booted(board: str, name: s
 def test_before_the_boot_only_what_depends_on_it_is_missed(board: str, name: str) -> None:
     booted = lab.shipped(same_board(board, name), "for a test")
     assert name == booted.machine.name
-    follows = ("managed", "min", "low", "high", "lowmem_reserve", "mem_map first frame", "mem_map address", "pkmap_page_table")
+    follows = (
+        "managed",
+        "min",
+        "low",
+        "high",
+        "lowmem_reserve",
+        "mem_map first frame",
+        "mem_map address",
+        "pkmap_page_table",
+    )
     missed = [row for row in lab.verdicts(booted) if not row.is_right]
     assert [] == [row.what for row in missed if not row.what.endswith(follows)]
     assert all(row.reason for row in missed)
@@ -149,6 +160,8 @@ class Buttons:
     def press(self, *names: str) -> str:
         for name in names:
             {"Predict": self.lab._predict, "Boot": self.lab._boot}[name].click()
+            if self.lab.thread is not None:
+                self.lab.thread.join(30)
         return str(self.lab._said.value)
 
     def guess(self, *numbers: str) -> None:
@@ -200,6 +213,29 @@ def test_a_boot_that_is_stopped_or_fails_is_said_and_can_be_tried_again(error: B
     buttons.guess("1", "2", "3")
     assert says in buttons.press("Predict", "Boot")
     assert not buttons.lab._boot.disabled
+
+
+def test_stop_ends_a_boot_that_would_go_on() -> None:
+    ended = threading.Event()
+
+    def endless(board: boards.Board, say: lab.Say) -> lab.Booted:
+        try:
+            while True:
+                time.sleep(0.01)
+        finally:
+            ended.set()
+
+    buttons = Buttons(endless)
+    buttons.guess("1", "2", "3")
+    buttons.press("Predict")
+    buttons.lab._boot.click()
+    assert buttons.lab._predict.disabled
+    buttons.lab._stop.click()
+    assert buttons.lab.thread is not None
+    buttons.lab.thread.join(30)
+    assert ended.is_set()
+    assert "nothing was written" in buttons.lab._said.value
+    assert (False, True) == (buttons.lab._boot.disabled, buttons.lab._stop.disabled)
 
 
 # --- this machine ---

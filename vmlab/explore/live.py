@@ -1,16 +1,21 @@
 """The explorer of lesson 13: choose a board, write your numbers down, see the model's, boot the kernel.
 
-Booting keeps the notebook's kernel busy, so its stop button ends it; what the boot says appears as it is said.
+A boot runs in a thread of its own: JupyterLab hands clicks to a thread that the notebook's stop button does not reach,
+so there is a button Stop here. What the boot says appears as it is said.
 """
 
 from __future__ import annotations
 
+import atexit
+import ctypes
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..live import lab
 from ..live.boards import BOARDS, Board
 from ..study.answer_box import button, html
+from ..study.arrived import on_click
 from ..study.question import number
 from ..study.show import Interactive, note, paragraph
 from ..units import VmlabError
@@ -25,6 +30,7 @@ CONTROLS: tuple[Control, ...] = (
     Choice("ram", "RAM (of each node)", RAM, "1G"),
     Entry("words", "Kernel's words", ""),
 )
+SECONDS_TO_STOP = 5
 LINES = 6  # of a boot's progress that are kept in sight
 GREY, ORANGE = "#777777", "#d55e00"
 Boot = Callable[[Board, Callable[[str], None]], lab.Booted]
@@ -77,11 +83,12 @@ def compared(booted: lab.Booted, guesses: Mapping[str, int]) -> list[str]:
 
 
 class LiveLab(Interactive):
-    """Controls, three numbers of one's own, the buttons Predict and Boot, and what came of it."""
+    """Controls, three numbers of one's own, the buttons Predict, Boot and Stop, and what came of it."""
 
     def __init__(self, boot: Boot) -> None:
         self.boot = boot
         self.progress: list[str] = []
+        self.thread: threading.Thread | None = None
 
     def static_html(self) -> str:
         """A board of the shipped records, predicted and compared."""
@@ -104,20 +111,22 @@ class LiveLab(Interactive):
         self._controls = {control.name: control.make() for control in CONTROLS}
         names = lab.headlines(lab.predict(lab.describe(chosen("arm-virt", "1G", ""))))
         self._guesses = {name: _field(name) for name in names}
-        self._predict, self._boot = button("Predict"), button("Boot")
-        self._boot.disabled = True
+        self._predict, self._boot, self._stop = button("Predict"), button("Boot"), button("Stop")
+        self._boot.disabled = self._stop.disabled = True
         self._said, self._picture, self._rows = html(), html(), html()
         self._table = ipywidgets.Checkbox(value=False, description="Show the same as a table", indent=False)
         self._scene: Scene | None = None
-        self._predict.on_click(lambda _: self._on_predict())
-        self._boot.on_click(lambda _: self._on_boot())
+        on_click(self._predict, self._on_predict)
+        on_click(self._boot, self._on_boot)
+        on_click(self._stop, self._on_stop)
+        atexit.register(self._at_exit)
         self._table.observe(lambda _: self._put(), "value")
         for widget in self._controls.values():
             widget.observe(lambda _: self._changed(), "value")
         self._tell("Write down your three numbers, then press Predict.")
         grid = ipywidgets.Layout(grid_template_columns="repeat(2, minmax(20em, 1fr))", max_width="940px")
         fields = ipywidgets.GridBox([*self._controls.values()], layout=grid)
-        buttons = ipywidgets.HBox([self._predict, self._boot])
+        buttons = ipywidgets.HBox([self._predict, self._boot, self._stop])
         return ipywidgets.VBox(
             [fields, *self._guesses.values(), buttons, self._said, self._picture, self._table, self._rows]
         )
@@ -147,20 +156,46 @@ class LiveLab(Interactive):
         self._boot.disabled = False
 
     def _on_boot(self) -> None:
-        self._predict.disabled = self._boot.disabled = True
-        self.progress = []
         try:
-            guesses = self._numbers()
-            self._say("starting; the stop button of the notebook ends it")
-            self._scene = draw_verdicts(self.boot(self._settings(), self._say), guesses)
-            self._put()
-            self._tell("Done.")
-        except KeyboardInterrupt:
-            self._tell("Stopped. QEMU is ended, and nothing was written. Press Boot to try again.", ORANGE)
+            given = self._settings(), self._numbers()
         except VmlabError as bad:
             self._tell(str(bad), ORANGE)
+            return
+        self._running(True)
+        self.progress = []
+        self._say("starting; Stop ends it")
+        self.thread = threading.Thread(target=self._follow, args=given, name="boot", daemon=True)
+        self.thread.start()
+
+    def _follow(self, board: Board, guesses: Mapping[str, int]) -> None:
+        """The thread: boot, compare, show."""
+        try:
+            self._scene = draw_verdicts(self.boot(board, self._say), guesses)
+            self._put()
+            self._say("Done.")
+        except KeyboardInterrupt:
+            self._tell("Stopped. QEMU is ended, and nothing was written. Press Boot to try again.", ORANGE)
+        except (VmlabError, OSError) as bad:
+            self._tell(str(bad), ORANGE)
         finally:
-            self._predict.disabled = self._boot.disabled = False
+            self._running(False)
+
+    def _on_stop(self) -> None:
+        if self.thread is not None and self.thread.is_alive():
+            self._stop.disabled = True
+            self._say("stopping")
+            ident = ctypes.c_ulong(self.thread.ident or 0)  # raised at its next step of Python: within a second
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(KeyboardInterrupt))
+
+    def _at_exit(self) -> None:
+        """The notebook's kernel is shut down: leave no QEMU and no guest's RAM behind."""
+        self._on_stop()
+        if self.thread is not None:
+            self.thread.join(SECONDS_TO_STOP)
+
+    def _running(self, is_running: bool) -> None:
+        self._predict.disabled = self._boot.disabled = is_running
+        self._stop.disabled = not is_running
 
     def _say(self, text: str) -> None:
         self.progress.append(text)

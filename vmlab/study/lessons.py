@@ -81,6 +81,10 @@ LESSONS = (
         "12", "pages-that-move", "Pages that move, and who tells you",
         "is there a way to be notified if a page has been moved or swapped?", "moves", ("10",),
     ),
+    Lesson(
+        "13", "boot-a-real-kernel", "Boot a real kernel, and be right about it first",
+        "and what does a real kernel say, when you ask it?", "live", ("05",), ("09",),
+    ),
 )  # fmt: skip
 
 
