@@ -80,7 +80,7 @@ def boot(board: Board, say: Say, version: str = "", folder: Path | None = None) 
     """Boot it for real, or take a shipped record of the same board where something is not installed.
 
     Stopping it (Ctrl-C, a notebook's stop button while its cell runs) ends QEMU and leaves no file. A kernel that
-    fails is an error that says at which stage. The record is kept in `folder`, by default beside the kernels (`debian.cache()`).
+    fails is an error that says at which stage. The record is kept in `folder`; without one, in `debian.cache()`.
     """
     before = describe(board)
     try:
