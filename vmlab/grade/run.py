@@ -17,8 +17,8 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from multiprocessing.util import Finalize
 from pathlib import Path
-from typing import Any
 
+from ..cluster import dask_executor
 from ..units import VmlabError
 from . import report, sandbox
 from .judge import Graded, grade, points, unreadable
@@ -146,21 +146,6 @@ def _executor(args: argparse.Namespace) -> Iterator[Executor]:
         except BaseException:
             executor.shutdown(wait=False, cancel_futures=True)
             raise
-
-
-@contextlib.contextmanager
-def dask_executor(address: str) -> Iterator[Executor]:
-    """An executor of the Dask cluster at `address`."""
-    try:
-        from distributed import Client
-    except ImportError:
-        raise VmlabError("--dask needs distributed: pip install 'vmlab[dask]'") from None
-    try:
-        client: Any = Client(address, timeout=10)
-    except (OSError, ValueError) as bad:
-        raise VmlabError(f"--dask {address}: no Dask scheduler answers there ({bad})") from None
-    with client:
-        yield client.get_executor(pure=False)
 
 
 def grade_one(submission: Submission, seed: str, limits: sandbox.Limits, unsandboxed: bool = False) -> Graded:

@@ -83,8 +83,9 @@ def sweep(
 ) -> list[Row]:
     """Every trace under every policy with every number of frames, in this order.
 
-    `executor` is any concurrent.futures.Executor: processes, or a cluster's. Without one, threads: kernels run beside
-    each other in one process. Refuses bad input before anything runs.
+    `executor` is any concurrent.futures.Executor: processes, or a cluster's
+    (`vmlab.cluster.dask_executor`). Without one, threads: kernels run beside each other in one process. Refuses bad
+    input before anything runs.
     """
     numbered = {name: dense(trace) for name, trace in traces.items()}
     names, frames = [policy(name).name for name in policies], [check_frames(size) for size in sizes]
