@@ -41,14 +41,14 @@ def test_every_bold_term_is_in_the_glossary_and_its_first_use_leads_there(path: 
 
 
 def test_every_entry_has_a_sentence_a_source_and_a_lesson_and_is_used_by_it() -> None:
-    for part in re.split(r"(?m)^### ", GLOSSARY)[1:]:
+    for part in re.split(r"(?m)^## ", GLOSSARY)[1:]:
         heading, _, body = part.partition("\n")
         assert re.search(r"(?s)\w{3}.*\.\n\*Source:\* .{5,}\. \*Lesson\* \d\d\.\n", body), heading
         assert not set(KNOWN) & set(NO_TERMS)
 
 
 def test_entries_stand_in_order_and_once() -> None:
-    headings = re.findall(r"(?m)^### (.*)$", GLOSSARY)
+    headings = re.findall(r"(?m)^## (.*)$", GLOSSARY)
     assert len(headings) == len({plain(heading) for heading in headings})
     assert headings == sorted(headings, key=lambda heading: plain(heading).lstrip("/_"))
 

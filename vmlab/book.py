@@ -10,6 +10,7 @@ import argparse
 import os
 import re
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +31,7 @@ body { max-width: 64em; margin: 0 auto; padding: 1em; font: 16px/1.5 system-ui, 
 a { color: #00558a; text-decoration: underline; }
 nav { margin: 1em 0; }
 pre, code { font: 14px/1.4 'DejaVu Sans Mono', monospace; }
-pre { overflow-x: auto; background: #f6f6f6; padding: .6em .8em; margin: .4em 0; white-space: pre; }
+pre { background: #f6f6f6; padding: .6em .8em; margin: .4em 0; white-space: pre-wrap; }
 blockquote { border-left: 4px solid #777; margin-left: 0; padding-left: 1em; }
 table { border-collapse: collapse; margin: .6em 0; }
 td, th { border-bottom: 1px solid #ccc; padding: .15em .9em .15em 0; text-align: left; vertical-align: top; }
@@ -83,7 +84,7 @@ def executed(path: Path) -> Any:
     book = nbformat.read(path, as_version=4)
     resources = {"metadata": {"path": str(path.parent)}}
     try:
-        nbclient.NotebookClient(book, timeout=SECONDS_A_CELL, resources=resources).execute()
+        nbclient.NotebookClient(book, timeout=SECONDS_A_CELL, resources=resources).execute(stderr=subprocess.DEVNULL)
     except nbclient.exceptions.CellExecutionError as error:
         raise VmlabError(f"{path.name}: a cell failed, and no page was written for it: {error}") from None
     return book

@@ -16,7 +16,7 @@ BOLD = re.compile(r"(?<!\[)\*\*([^*\n]+)\*\*(?!\])")
 def terms(glossary: str) -> dict[str, str]:
     """Each word that the glossary explains, in small letters, and the heading it stands under."""
     found: dict[str, str] = {}
-    for part in re.split(r"(?m)^### ", glossary)[1:]:
+    for part in re.split(r"(?m)^## ", glossary)[1:]:
         heading, _, body = part.partition("\n")
         also = re.search(r"Also: ([^.]+)\.\n", body)
         for word in (heading, *(also[1].split(", ") if also else ())):

@@ -25,6 +25,8 @@ class Table:
         """A plain table with a header row, for a reader or a screen reader."""
         head = "".join(
             f'<th scope="col" style="text-align:left;padding:.1em .9em .1em 0">{escape(name)}</th>'
+            if name
+            else "<td></td>"
             for name in self.columns
         )
         body = "".join(f"<tr>{''.join(_cell(value) for value in row)}</tr>" for row in self.rows)
