@@ -24,7 +24,7 @@ from vmlab import explore, views
 from vmlab.process.replay import replay
 from vmlab.study import practise, predict, recall, reveal, weigh
 from vmlab.study.questions import reclaim as ask
-from vmlab.study.questions import reclaim_recall, reclaim_steps
+from vmlab.study.questions import reclaim_linux, reclaim_recall, reclaim_steps
 
 # %% [markdown]
 # ## 1. From memory
@@ -135,22 +135,29 @@ reveal(ask.SCAN, lambda: views.Table(("policy", "misses"), scan))
 # the accessed bit set?
 
 # %%
-predict(ask.USED)
+predict(reclaim_linux.USED)
 
 # %%
-looks = [("0", "no", ask.verdict(0, False)), ("1", "no", ask.verdict(1, False)), ("1", "yes", ask.verdict(1, True))]
-looks.append(("2 or more", "no", ask.verdict(2, False)))
-reveal(ask.USED, lambda: views.Table(("accessed bits found", "PG_referenced", "the page"), looks))
+looks = [
+    ("0", "no", reclaim_linux.verdict(0, False)),
+    ("1", "no", reclaim_linux.verdict(1, False)),
+    ("1", "yes", reclaim_linux.verdict(1, True)),
+]
+looks.append(("2 or more", "no", reclaim_linux.verdict(2, False)))
+reveal(reclaim_linux.USED, lambda: views.Table(("accessed bits found", "PG_referenced", "the page"), looks))
 
 # %% [markdown]
 # The look clears the bit and sets PG_referenced: the **second chance**. Who fills the end of the list? Active pages,
 # when the inactive list is low:
 
 # %%
-predict(ask.RATIO)
+predict(reclaim_linux.RATIO)
 
 # %%
-reveal(ask.RATIO, lambda: views.Table(("GiB", "active for one inactive"), [(g, ask.ratio_of(g)) for g in (1, 10, 100)]))
+reveal(
+    reclaim_linux.RATIO,
+    lambda: views.Table(("GiB", "active for one inactive"), [(g, reclaim_linux.ratio_of(g)) for g in (1, 10, 100)]),
+)
 
 # %% [markdown]
 # And if the inactive list is too short for a page to be seen twice? When a page goes, a counter's value, its
