@@ -161,6 +161,13 @@ KINDS = [
     Kind("a-program-run", LOST_WALK, {"walk": "import subprocess\nwalk = int(subprocess.check_output(['id', '-u']))"}),
     Kind("parent-memory-read", LOST_WALK, {"walk": "walk = int(open('/proc/1/environ').read())"}),
     Kind("files-written", FULL, first=("open('/tmp/mine', 'w').write('x')", "open('/dev/shm/mine', 'w')", "open('mine', 'w')")),
+    Kind("no-text-in-an-error", FULL, first=("raise Exception('\\ud800\\x1b[2J')",)),
+    Kind("megabytes-of-error", LOST_USABLE, in_usable("raise Exception('x' * 2_000_000)"), says="Exception"),
+    Kind("cells-that-sleep", 0, first=("import time\ntry: time.sleep(60)\nexcept BaseException: pass\ntime.sleep(60)",) * 30),
+    # --- and honest ones again ---
+    Kind("display-and-await", FULL, first=("display(1); get_ipython().run_line_magic('a', 'b')", "import asyncio\nawait asyncio.sleep(0)")),
+    Kind("shell-assigned", FULL, first=("files = !ls",)),
+    Kind("percent-continued", FULL, in_usable("left = (7\n% 4)")),
     # --- files ---
     Kind("points-raised", FULL, file=_changed(_more_points)),
     Kind("corrupt-json", 0, file=json.dumps(honest()).encode()[:-200], says="JSON"),

@@ -21,8 +21,19 @@ from ..study.task import Case, Reply, Task, drawn
 from .sandbox import LIMITS, Child, Ended, Limits, Sandbox
 from .submission import Submission
 
+TOO_LONG = "TimeoutError: it took more than"
+MOST_WORDS, MOST_TEXT = 300, 4000  # characters that are kept of what a submission says, and of a verdict
 MOST_CHILDREN = 8  # for one submission
 NOTHING = "nothing in the notebook is called {name}: was the cell deleted, or did it stop before?"
+
+
+def clean(text: object, most: int) -> str:
+    """Text fit for a file, a page and a terminal, whatever it was; "" if it was no text."""
+    if type(text) is not str:
+        return ""
+    kept = "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text[: most + 1])
+    kept = kept.encode("utf-8", "replace").decode()
+    return kept if len(kept) <= most else kept[:most] + " …"
 
 
 class Result(NamedTuple):
@@ -57,6 +68,7 @@ class Runs:
         self.skip: dict[int, str] = {}
         self.stopped: dict[int, str] = {}
         self.begun = 0
+        self.spent = 0.0  # seconds in cells
         self._child: Child | None = None
 
     def __enter__(self) -> Runs:
@@ -73,33 +85,43 @@ class Runs:
     def _ready(self) -> Child:
         if self._child is not None and not self._child.why:
             return self._child
-        while self.begun < MOST_CHILDREN:
+        while self.begun < MOST_CHILDREN and self.spent < self.limits.cells:
             self.begun += 1
+            began = time.monotonic()
             self._child = self.sandbox.child(self.submission.cells, self.given, tuple(self.skip), self.limits)
-            if self._run_cells(self._child):
+            try:
+                self._run_cells(self._child)
                 return self._child
-        raise Ended("its cells ended every process in which they were run")
+            except Ended:
+                continue
+            finally:
+                self.spent += time.monotonic() - began
+        raise Ended("its cells took too long, or ended every process in which they were run")
 
-    def _run_cells(self, child: Child) -> bool:
-        """Let all cells run; False if one of them ended the process, which is then left out."""
+    def _run_cells(self, child: Child) -> None:
+        """Let all cells run. One that ends the process, or took its whole time, is left out from then on."""
         for number in range(len(self.submission.cells)):
             try:
                 said = child.hear_cell()
             except Ended as ended:
                 self.skip[number] = str(ended)
-                return False
-            if type(said.get("error")) is str and said["error"]:
-                self.stopped[number] = said["error"][:300]
-        return True
+                raise
+            if error := clean(said.get("error"), MOST_WORDS):
+                self.stopped.setdefault(number, error)
+                if error.startswith(TOO_LONG):
+                    self.skip[number] = error
 
 
 def grade(submission: Submission, sandbox: Sandbox, seed: str, limits: Limits = LIMITS) -> Graded:
     """Every item of the submission's exercise."""
     wanted = exercise(submission.lesson)
     who = submission.stated
-    notes = []
+    notes = [] if who else ["gave no name in i_am: judged by what everybody without a name is asked"]
     if who and who != submission.learner:
-        notes.append(f"answers what {who!r} was asked, and was handed in as {submission.learner!r}")
+        notes = [f"answers what {who!r} was asked, and was handed in as {submission.learner!r}"]
+    for item, task in wanted.tasks():
+        _cases(task.id, seed)  # the first time takes long, and no child should wait for it
+        assert item.name == task.entry
     with Runs(sandbox, submission, wanted.given(who), limits) as runs:
         results = tuple(_item(item, runs, who, seed) for item in wanted.items)
         stopped = [f"code cell {number + 1}: {why}" for number, why in sorted({**runs.stopped, **runs.skip}.items())]
@@ -117,7 +139,8 @@ def _item(item: Item, runs: Runs, who: str, seed: str) -> Result:
         return Result(item.id, item.points, 0, "lost", f"Your code could not be asked: {ended}.")
     except (TypeError, ValueError, ArithmeticError, RecursionError) as bad:  # a value that no question expects
         return Result(item.id, item.points, 0, "unreadable", f"The answer is of a kind that cannot be judged ({bad}).")
-    return Result(item.id, item.points, item.points if kind == "right" else 0, kind, text, lines, belief)
+    got = item.points if kind == "right" else 0
+    return Result(item.id, item.points, got, kind, clean(text, MOST_TEXT), clean(lines, MOST_TEXT), belief)
 
 
 def _question(question: Question, item: Item, runs: Runs, who: str) -> tuple[str, str, str, str]:
@@ -157,6 +180,7 @@ def _task(task: Task, runs: Runs, seed: str) -> tuple[str, str, str, str]:
     if there != {"callable": True}:
         return "blank", NOTHING.format(name=task.entry), "", ""
 
+    cases = _cases(task.id, seed)
     until = time.monotonic() + runs.limits.task
 
     def call(args: Sequence[Plain]) -> Reply:
@@ -167,12 +191,11 @@ def _task(task: Task, runs: Runs, seed: str) -> tuple[str, str, str, str]:
         except Ended as ended:
             return Reply(error=f"it stopped the process: {ended}", last=True)
         if "error" in said:
-            error = said["error"]
-            words = error[:300] if type(error) is str else "an error without words"
-            return Reply(error=words, last=words.startswith("TimeoutError: it took"))  # once is enough
+            said_so = clean(said["error"], MOST_WORDS) or "an error without words"
+            return Reply(error=said_so, last=said_so.startswith(TOO_LONG))  # once is enough
         return Reply(said.get("value"))
 
-    verdict = task.judge(call, _cases(task.id, seed))
+    verdict = task.judge(call, cases)
     checked = words(task, verdict)
     return checked.kind, checked.text, checked.lines, verdict.belief.belief if verdict.belief else ""
 

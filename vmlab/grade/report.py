@@ -6,6 +6,7 @@ the results these pages are made from.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from html import escape
@@ -133,7 +134,8 @@ def write_pages(results: Results, folder: Path) -> int:
 
 def file_name(learner: str) -> str:
     """A learner's id as the name of a file, whatever is in it."""
-    return re.sub(r"[^\w.@-]", "_", learner).lstrip(".") or "_"
+    name = re.sub(r"[^\w.@-]", "_", learner).lstrip(".") or "_"
+    return name if name == learner else f"{name}-{hashlib.sha256(learner.encode()).hexdigest()[:8]}"
 
 
 def _write(path: Path, text: str) -> None:

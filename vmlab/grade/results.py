@@ -63,6 +63,9 @@ class Results:
         who = (graded.learner, graded.lesson)
         with self._file:
             self._file.execute("delete from results where learner = ? and lesson = ?", who)
+            self._file.execute(
+                "delete from submissions where learner = ? and lesson = ''", who[:1]
+            )  # it could not be read
             self._file.executemany(
                 "insert into results values (?, ?, ?, ?, ?, ?, ?, ?, ?)", [(*who, *row) for row in graded.results]
             )
@@ -94,7 +97,11 @@ class Results:
         with part.open("w", newline="") as file:
             table = csv.writer(file)
             table.writerow(COLUMNS)
-            table.writerows(
-                self._file.execute(f"select {', '.join(COLUMNS)} from results order by learner, lesson, rowid")
-            )
+            rows = self._file.execute(f"select {', '.join(COLUMNS)} from results order by learner, lesson, rowid")
+            table.writerows([inert(cell) for cell in row] for row in rows)
         part.replace(path)
+
+
+def inert(cell: object) -> object:
+    """A cell that no spreadsheet takes for a formula."""
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in tuple("=+-@") else cell

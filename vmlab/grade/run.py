@@ -9,7 +9,9 @@ from __future__ import annotations
 import argparse
 import atexit
 import contextlib
+import ctypes
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
@@ -21,10 +23,11 @@ from pathlib import Path
 from ..cluster import dask_executor
 from ..units import VmlabError
 from . import report, sandbox
-from .judge import Graded, grade, points, unreadable
+from .judge import MOST_TEXT, Graded, clean, grade, points, unreadable
 from .results import Results
 from .submission import Submission, Unreadable, found, read
 
+PR_SET_PDEATHSIG = 1  # include/uapi/linux/prctl.h
 TRIES = 3  # of one submission, when the worker that has it dies
 _warm: dict[bool, sandbox.Sandbox] = {}  # one a process
 
@@ -130,8 +133,13 @@ def _work(submissions: list[Submission], args: argparse.Namespace, seed: str) ->
 
 def _come(futures: dict[Future[Graded], Path]) -> Iterator[tuple[Path, Graded]]:
     for future in as_completed(futures):
-        with contextlib.suppress(BrokenProcessPool):
-            yield futures[future], future.result()
+        try:
+            graded = future.result()
+        except Exception as dead:  # grade_one raises nothing: its worker is gone, or the cluster
+            if not isinstance(dead, BrokenProcessPool):
+                print(f"{futures[future]}: {type(dead).__name__}: {dead}", file=sys.stderr)
+            continue
+        yield futures[future], graded
 
 
 @contextlib.contextmanager
@@ -140,7 +148,8 @@ def _executor(args: argparse.Namespace) -> Iterator[Executor]:
         with dask_executor(args.dask) as executor:
             yield executor
         return
-    with ProcessPoolExecutor(args.jobs, mp_context=get_context("spawn")) as executor:
+    workers = ProcessPoolExecutor(args.jobs, mp_context=get_context("spawn"), initializer=_end_with_parent)
+    with workers as executor:
         try:
             yield executor
         except BaseException:
@@ -149,9 +158,32 @@ def _executor(args: argparse.Namespace) -> Iterator[Executor]:
 
 
 def grade_one(submission: Submission, seed: str, limits: sandbox.Limits, unsandboxed: bool = False) -> Graded:
-    """One submission, in this process's own warm sandbox, which ends with the process."""
-    if unsandboxed not in _warm:
+    """One submission, in this process's own warm sandbox; a fault of ours is told, and stops nobody else's."""
+    for _ in range(TRIES):
+        try:
+            return grade(submission, _sandbox(unsandboxed), seed, limits)
+        except sandbox.Dead:
+            continue
+        except Exception as bad:  # the class goes on; the instructor hears of it
+            return _failed(submission, f"{type(bad).__name__}: {bad}")
+    return _failed(submission, "the sandbox ended each time")
+
+
+def _failed(submission: Submission, why: str) -> Graded:
+    return Graded(submission.learner, submission.lesson, "", (), (), (clean(f"could not grade: {why}", MOST_TEXT),))
+
+
+def _sandbox(unsandboxed: bool) -> sandbox.Sandbox:
+    """This process's sandbox, which ends with it; a new one if the last is dead."""
+    warm = _warm.get(unsandboxed)
+    if warm is None or not warm.is_alive:
         warm = _warm[unsandboxed] = sandbox.Sandbox(unsandboxed)
         Finalize(None, warm.close, exitpriority=1)  # a worker of a pool leaves without atexit
         atexit.register(warm.close)
-    return grade(submission, _warm[unsandboxed], seed, limits)
+    return warm
+
+
+def _end_with_parent() -> None:
+    """Have the kernel end this worker if whoever started it is killed; its sandbox goes with it."""
+    with contextlib.suppress(OSError, AttributeError):  # off Linux
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -49,12 +49,21 @@ class Limits:
         """One child's whole life."""
         return 8 * self.cell + 2 * self.task
 
+    @property
+    def cells(self) -> float:
+        """All cells of a submission, in all its children."""
+        return 12 * self.cell
+
 
 class Refused(VmlabError):
     """No sandbox can be had here."""
 
 
 LIMITS = Limits()
+
+
+class Dead(Exception):
+    """The sandbox itself is gone: another one is needed, and nobody's code is to blame."""
 
 
 class Ended(Exception):
@@ -115,13 +124,19 @@ class Sandbox:
         if ready != b"r":
             self.close()
             said = self._process.stderr.read().strip() if self._process.stderr else ""
-            raise Refused(f"{MISSING}. It said: {said[-300:]}")
+            why = "no namespace in a namespace can be made here" if ready == b"n" else said[-300:]
+            raise Refused(f"{MISSING}. It said: {why}")
 
     def __enter__(self) -> Sandbox:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether children can still be had."""
+        return self._process.poll() is None
 
     def close(self) -> None:
         """End the warm process and every child."""
@@ -136,9 +151,15 @@ class Sandbox:
         """A fresh child that runs `cells`, but for those in `skip`."""
         talk, theirs = socket.socketpair()
         life, their_life = socket.socketpair()
-        socket.send_fds(self._control, [b"c"], [theirs.fileno(), their_life.fileno()])
-        theirs.close()
-        their_life.close()
+        try:
+            socket.send_fds(self._control, [b"c"], [theirs.fileno(), their_life.fileno()])
+        except OSError as gone:
+            talk.close()
+            life.close()
+            raise Dead("the sandbox itself ended") from gone
+        finally:
+            theirs.close()
+            their_life.close()
         child = Child(talk, life, limits)
         seconds = {"seconds": limits.cell, "call_seconds": limits.call}
         child.say({"cells": list(cells), "given": given, "skip": list(skip), **seconds})

@@ -9,7 +9,9 @@ from __future__ import annotations
 import collections
 import hashlib
 import json
+import os
 import re
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +23,6 @@ MOST_BYTES = 32 * MiB
 MOST_CELLS = 2000
 ASKS = re.compile(r"""\b(?:ask|check)\(\s*["'](\d\d)\.""")
 NAMES = re.compile(r"""^[^#\n]*\bi_am\(\s*["']([^"'\n]{1,100})["']\s*\)""", re.MULTILINE)
-MAGIC = re.compile(
-    r"^\s*(?:%|!)[^\n]*$", re.MULTILINE
-)  # IPython's own lines: they need no marks, and have no meaning here
 
 
 class Unreadable(VmlabError):
@@ -72,13 +71,7 @@ def found(paths: list[Path]) -> Iterator[tuple[Path, str]]:
 
 def read(path: Path, lesson: str = "", learner: str = "") -> Submission:
     """The submission in a file, `learner`'s; Unreadable says why it is none."""
-    try:
-        size = path.stat().st_size
-        data = path.read_bytes() if size <= MOST_BYTES else b""
-    except OSError as bad:
-        raise Unreadable(f"the file cannot be read: {bad.strerror}") from None
-    if size > MOST_BYTES:
-        raise Unreadable(f"the file has {size >> 20} MiB: clear its outputs, save it and hand it in again")
+    data = _bytes(path)
     cells = tuple(_cells(data))
     digest = hashlib.sha256(b"\0".join(cell.encode("utf-8", "replace") for cell in cells)).hexdigest()
     asked = collections.Counter(number for cell in cells for number in ASKS.findall(cell) if number in EXERCISES)
@@ -90,6 +83,23 @@ def read(path: Path, lesson: str = "", learner: str = "") -> Submission:
         )
     stated = [name for cell in cells for name in NAMES.findall(cell)]
     return Submission(path, learner or learner_of(path), guess, cells, digest, stated[-1] if stated else "")
+
+
+def _bytes(path: Path) -> bytes:
+    """What is in a file, if it is one: no link to another's work, no device, nothing that waits."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | getattr(os, "O_NOFOLLOW", 0))
+    except OSError as bad:
+        why = "it is a link to another file" if path.is_symlink() else f"the file cannot be read: {bad.strerror}"
+        raise Unreadable(why) from None
+    with os.fdopen(handle, "rb") as file:
+        about = os.fstat(handle)
+        if not stat.S_ISREG(about.st_mode):
+            raise Unreadable("it is no ordinary file")
+        if about.st_size > MOST_BYTES:
+            size = about.st_size >> 20
+            raise Unreadable(f"the file has {size} MiB: clear its outputs, save it and hand it in again")
+        return file.read(MOST_BYTES)
 
 
 def _cells(data: bytes) -> Iterator[str]:
@@ -112,4 +122,4 @@ def _cells(data: bytes) -> Iterator[str]:
         if isinstance(row, dict) and row.get("cell_type") == "code":
             source = row.get("source", row.get("input", ""))
             text = "".join(map(str, source)) if isinstance(source, list) else str(source)
-            yield MAGIC.sub("", text)
+            yield text.encode("utf-8", "replace").decode()
