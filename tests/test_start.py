@@ -134,7 +134,7 @@ def test_under_ci_a_missing_program_is_a_failure_and_elsewhere_a_sentence(
 
 
 def test_a_test_run_that_was_killed_is_a_failure(start: ModuleType, monkeypatch: pytest.MonkeyPatch):
-    codes = iter([0, -9, 0])  # warming, the first run of pytest, the browser's
+    codes = iter([0, -9, 0, 0])  # warming, the first run of pytest, the browser's two
     monkeypatch.setattr(start, "run", lambda command: next(codes))
     monkeypatch.setattr(start, "ensure_programs", lambda: None)
 

@@ -19,10 +19,14 @@ ipywidgets.VBox([slider, picture])
 """
 
 
-def test_lab_opens_with_nothing_in_the_way(lab: LabPage) -> None:
-    lab.open_lab()
+def test_lab_opens_with_our_settings_and_nothing_in_the_way(lab: LabPage) -> None:
+    settings = lab.page.evaluate(
+        "id => window.jupyterapp.serviceManager.settings.fetch(id).then(s => s.schema.properties)",
+        "@jupyterlab/notebook-extension:tracker",
+    )
     lab.page.wait_for_timeout(2000)  # a notice about news comes late
 
+    assert "none" == settings["windowingMode"]["default"], json.dumps(settings["windowingMode"])
     assert lab.popups() == []
     assert lab.console_errors == []
 
@@ -36,26 +40,14 @@ def test_notebook_without_a_kernel_opens_without_a_question(lab: LabPage) -> Non
     assert lab.console_errors == []
 
 
-def test_the_shipped_settings_are_in_force(lab: LabPage) -> None:
-    lab.open_lab()
-    settings = lab.page.evaluate(
-        "id => window.jupyterapp.serviceManager.settings.fetch(id).then(s => s.schema.properties)",
-        "@jupyterlab/notebook-extension:tracker",
-    )
-
-    assert "none" == settings["windowingMode"]["default"], json.dumps(settings["windowingMode"])
-
-
 def test_a_slider_moved_by_key_changes_the_picture(lab: LabPage) -> None:
     lab.open_cells(PICTURE)
     lab.run_all()
     cell = lab.cell("ipywidgets.VBox")
     lab.wait_for_change(cell, ".widget-html-content svg", None)
-    latency = lab.key_to_pixel(cell, cell.locator(".noUi-handle"), ".widget-html-content svg")
-    print(latency)
+    lab.key_to_pixel(cell, cell.locator(".noUi-handle"), ".widget-html-content svg", times=3)
 
-    assert "23" == cell.locator(".widget-readout").inner_text()
-    assert latency.median > 0  # how long is for the reader of the line above: a slow machine fails no test
+    assert "6" == cell.locator(".widget-readout").inner_text()
 
 
 def test_a_failing_cell_fails_run_all(lab: LabPage) -> None:
