@@ -65,7 +65,7 @@ class Monitor:
 
 
 class Debugger:
-    """Just enough of gdb's remote protocol to read registers by name."""
+    """Just enough of gdb's remote protocol to read registers by name, and to run to an address."""
 
     def __init__(self, path: Path) -> None:
         self._stream = connect(path)
@@ -88,6 +88,23 @@ class Debugger:
         if not answer or not re.fullmatch(r"(?:[0-9a-f]{2})+", answer):
             return None
         return int.from_bytes(bytes.fromhex(answer), "little")
+
+    def run_to(self, address: int, seconds: float) -> None:
+        """Let the guest run until it comes to `address`, and leave it stopped there (no software breakpoint: RAM
+        stays as it is)."""
+        here = f"1,{address:x},4"
+        if self._ask(f"Z{here}") != "OK":
+            raise GuestFailed(f"QEMU's debugger port sets no breakpoint at {address:#x}")
+        self._stream.settimeout(seconds)
+        answer = self._ask("c")
+        self._stream.settimeout(SECONDS)
+        self._ask(f"z{here}")
+        if not answer.startswith(("T05", "S05")):
+            raise GuestFailed(f"the guest did not come to {address:#x}: the debugger port says {answer[:40]!r}")
+
+    def let_go(self) -> None:
+        """Detach: the guest runs on."""
+        self._ask("D")
 
     def _ask(self, question: str) -> str:
         body = question.encode()

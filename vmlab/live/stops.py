@@ -60,10 +60,10 @@ def _boot(recording: Recording, guest: Guest, cpu: Cpu) -> None:
         int(info.words.get("KERNELOFFSET", "0"), 16),
     )  # fmt: skip
     recording.data["symbols"] = boot_hold.symbols(files, borders, memory)
-    pages = _struct_pages(recording, zones)
+    pages = struct_pages(recording, memory)
     recording.data["mem_map"] = pages.record(zones)
     recording.data["layout"] = cases.layout(recording.board.arch, recording.data, info, memory)
-    _free_lists(recording, pages, zones)
+    _free_lists(recording, pages)
     recording.data["kernel_cases"] = cases.kernel_cases(recording.data, files, cpu.translate)
 
 
@@ -71,7 +71,8 @@ def _space(tables: Tables, high_root_pa: int | None) -> Any:
     return tables.space(high_root_pa if tables.format.two_roots else None)
 
 
-def _struct_pages(recording: Recording, zones: list[procfs.ZoneInfo]) -> boot_hold.StructPages:
+def struct_pages(recording: Recording, memory: KernelMemory) -> boot_hold.StructPages:
+    """The array of struct page, as `memory` shows it."""
     on = recording.options
     model = (
         "FLATMEM"
@@ -80,25 +81,29 @@ def _struct_pages(recording: Recording, zones: list[procfs.ZoneInfo]) -> boot_ho
         if "CONFIG_SPARSEMEM_VMEMMAP" in on
         else "SPARSEMEM"
     )
-    spans = [(zone.start_pfn, zone.end_pfn) for zone in zones if zone.spanned_pages]
+    zones = [zone for node in recording.data["nodes"] for zone in node["zones"] if zone["spanned"]]
     assert recording.info is not None
-    assert recording.memory is not None
-    first, end = min(first for first, _ in spans), max(end for _, end in spans)
+    first = min(zone["start_pfn"] for zone in zones)
+    end = max(zone["start_pfn"] + zone["spanned"] for zone in zones)
     offset = 0 if recording.board.is_pc else first
-    return boot_hold.StructPages(recording.info, recording.memory, model, first, end, offset)
+    return boot_hold.StructPages(recording.info, memory, model, first, end, offset)
 
 
-def _free_lists(recording: Recording, pages: boot_hold.StructPages, zones: list[procfs.ZoneInfo]) -> None:
+def node_structs(info: vmcoreinfo.Vmcoreinfo, memory: KernelMemory, nodes: int) -> list[int]:
+    """Addresses of every node's struct pglist_data; none where the kernel does not say."""
+    if table := info.symbols.get("node_data"):
+        return [word for number in range(nodes) if (word := memory.word(table + number * memory.word_bytes))]
+    return [info.symbols["contig_page_data"]] if "contig_page_data" in info.symbols else []
+
+
+def _free_lists(recording: Recording, pages: boot_hold.StructPages) -> None:
     """The buddy's lists, where the kernel says where its nodes' structs are."""
     import numpy as np
 
     info, memory = recording.info, recording.memory
     assert info is not None
     assert memory is not None
-    structs = [info.symbols["contig_page_data"]] if "contig_page_data" in info.symbols else []
-    if table := info.symbols.get("node_data"):
-        words = [memory.word(table + number * memory.word_bytes) for number in range(len(recording.data["nodes"]))]
-        structs = [word for word in words if word]
+    structs = node_structs(info, memory, len(recording.data["nodes"]))
     if not structs:
         recording.data.setdefault("withheld", {})["free_lists"] = "VMCOREINFO does not say where the nodes' structs are"
         return

@@ -1,5 +1,6 @@
 /* The page allocator's trace events since boot (trace_event=kmem:... on the command line), as short lines:
- * the event's letter, then frame, order and the rest as the kernel printed them. */
+ * the event's letter, the CPU, then frame, order and the rest as the kernel printed them. Functions that the
+ * function tracer saw (ftrace=function) are lines "N cpu name <-caller". */
 #include "agent.h"
 
 static const struct {
@@ -22,12 +23,18 @@ static void say_event(const char *line)
 		say("%s %d %s", EVENTS[i].letter, cpu ? atoi(cpu + 1) : 0, pfn ? pfn : found + 1);
 		return;
 	}
+	const char *caller = strstr(line, " <-"), *name = caller, *cpu = strchr(line, '[');
+	while (name && name > line && name[-1] != ' ')
+		name--;
+	if (name)
+		say("N %d %s", cpu ? atoi(cpu + 1) : 0, name);
 }
 
 void stage_trace(void)
 {
 	static char line[1024];
 	write_file("/sys/kernel/tracing/tracing_on", "0");
+	hold("trace pid=%d", getpid()); /* at once: the host reads the free lists as they are now */
 	FILE *trace = fopen("/sys/kernel/tracing/trace", "r");
 	if (!trace) {
 		say("@@ERR no tracefs\n");
