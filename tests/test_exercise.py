@@ -100,7 +100,7 @@ def test_an_id_is_its_lesson_and_a_name(lesson: str) -> None:
 def test_an_id_that_is_misspelled_is_named_with_the_nearest() -> None:
     with pytest.raises(VmlabError, match=r"did you mean \['05.walk'\]"):
         bank.find("05.wlak")
-    with pytest.raises(VmlabError, match="of the lessons 01"):
+    with pytest.raises(VmlabError, match="of the lessons 00, 01, 02"):
         bank.find("99.walk")
     with pytest.raises(VmlabError, match="one of the lessons"):
         exercise("99")

@@ -72,7 +72,8 @@ def test_without_widgets_every_interactive_cell_still_says_something(
             data = cell.outputs[-1].data
             assert len(data["text/plain"]) > 40, cell.source
             assert len(data["text/html"]) > 40, cell.source
-            assert "application/vnd.jupyter.widget-view+json" in data
+            own_machine = "explore.own_" in cell.source  # asked once, nothing to turn
+            assert own_machine or "application/vnd.jupyter.widget-view+json" in data
 
 
 def test_every_picture_has_a_sentence_and_a_table(path: Path, executed: dict, tmp_path: Path) -> None:

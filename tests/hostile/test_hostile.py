@@ -5,9 +5,11 @@ All of them are handed in by one class, with honest work among them, and graded 
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sqlite3
-import subprocess
+import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -32,7 +34,7 @@ class Class(NamedTuple):
     exit_code: int
     results: Results
     said: dict[str, str]
-    processes: tuple[list[str], list[str]]
+    processes: tuple[list[str], list[str]]  # of its sandboxes: while they worked, and afterwards
 
 
 @pytest.fixture(scope="module")
@@ -43,21 +45,38 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Class]:
         (folder / "in" / f"{kind.name}.ipynb").write_bytes(content(kind))
     arguments = ["grade", str(folder / "in"), "--db", str(folder / "results.sqlite"), "--seconds", "1.5", "--jobs", "2"]
     arguments += ["--html", str(folder / "pages"), "--out", str(folder / "results.csv")]
-    before = _processes()
-    code = cli.main(arguments)
+    inside = tmp_path_factory.mktemp("inside")
+    over, working = threading.Event(), []
+
+    def watch() -> None:
+        while not working and not over.wait(0.2):
+            working.extend(_living(inside))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(inside))  # for the processes that grade
+        patch.setattr(tempfile, "tempdir", str(inside))
+        code = cli.main(arguments)
+    over.set()
+    watcher.join()
     results = Results(folder / "results.sqlite")
     said = {}
     for learner, lesson, _, stopped, notes in results.submissions():
         texts = [row.text for row in results.rows(learner, lesson)]
         said[learner] = "\n".join([*texts, *stopped, *notes])
-    yield Class(folder, arguments, code, results, said, (before, _processes()))
+    yield Class(folder, arguments, code, results, said, (working, _living(inside)))
     results.close()
 
 
-def _processes() -> list[str]:
-    """Living processes that could be a sandbox's."""
-    listed = subprocess.run(["ps", "-ww", "-eo", "args"], capture_output=True, text=True).stdout.splitlines()
-    return sorted(line for line in listed if ("bwrap" in line or "/inside" in line) and "<defunct>" not in line)
+def _living(folder: Path) -> list[str]:
+    """Processes that see the sandbox's own files, which this run keeps in `folder`: every process of its sandboxes."""
+    living = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # gone since, or another user's
+            if f"{folder.parent.name}/{folder.name}/" in (process / "mountinfo").read_text():
+                living.append((process / "cmdline").read_text().replace("\0", " "))
+    return living
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
@@ -79,8 +98,9 @@ def test_there_are_as_many_kinds_as_were_measured_elsewhere() -> None:
 
 
 def test_no_process_survives(graded: Class) -> None:
-    before, after = graded.processes
-    assert before == after
+    working, afterwards = graded.processes
+    assert working
+    assert [] == afterwards
 
 
 def test_nothing_but_our_files_is_there(graded: Class) -> None:

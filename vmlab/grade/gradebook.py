@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..study.exercise import exercise
@@ -16,7 +20,7 @@ def write(results: Results, path: Path) -> int:
     except ImportError:
         raise VmlabError("--nbgrader-gradebook needs nbgrader: pip install nbgrader") from None
     count = 0
-    with Gradebook(f"sqlite:///{path.resolve()}") as book:
+    with _own_programs(), Gradebook(f"sqlite:///{path.resolve()}") as book:
         for learner, lesson, _, _, _ in results.submissions():
             if not lesson:
                 continue
@@ -29,6 +33,17 @@ def write(results: Results, path: Path) -> int:
             book.db.commit()
             count += 1
     return count
+
+
+@contextmanager
+def _own_programs() -> Iterator[None]:
+    """Python's own folder of programs on the PATH: to make a gradebook, nbgrader starts `alembic` by its bare name."""
+    old = os.environ.get("PATH", os.defpath)
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{old}"
+    try:
+        yield
+    finally:
+        os.environ["PATH"] = old
 
 
 def _define(book: object, lesson: str) -> None:
