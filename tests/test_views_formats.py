@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import random
-import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+from pictures import readable
 
 import vmlab as vm
 from vmlab.arch.formats import format_names, page_format
@@ -15,28 +15,9 @@ from vmlab.study.questions import formats as ask
 from vmlab.study.this_translation import this_translation
 from vmlab.units import GiB, KiB, VmlabError
 from vmlab.views import entries, format_rows
-from vmlab.views.address_bits import WIDTH
-from vmlab.views.drawing import Drawing
 from vmlab.virtual.page_table import PageTable
 
 FORMATS = [page_format(name) for name in format_names()]
-
-
-def readable(drawing: Drawing) -> None:
-    """A sentence, a table, words of at least 9 pt inside the picture."""
-    assert len(drawing.alt) > 40
-    assert drawing.table.rows
-    assert len(drawing.svg) < 20_000
-    root = ET.fromstring(drawing.svg)
-    assert int(root.get("font-size", "0")) >= 12
-    for words in root.iter("{http://www.w3.org/2000/svg}text"):
-        places = words.get("x", "0").split()
-        if len(places) > 1:  # the digits of a strip, each with a place of its own
-            continue
-        long = len(words.text or "") * 6.7
-        low = float(places[0]) - {"start": 0, "middle": long / 2, "end": long}[words.get("text-anchor", "start")]
-        assert low >= -1, words.text
-        assert low + long <= WIDTH + 8, words.text
 
 
 def test_rows_give_the_indices_that_each_format_cuts() -> None:

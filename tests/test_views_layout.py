@@ -2,40 +2,23 @@
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pictures import readable
 
 import vmlab as vm
 from vmlab.explore import address, own_layout
 from vmlab.explore.own_layout import kernel_symbols, moved_by
 from vmlab.units import group_hex
-from vmlab.views import Drawing, address_ruler, side_by_side
+from vmlab.views import address_ruler, side_by_side
 from vmlab.views.address_ruler import LogScale
-from vmlab.views.ruler import WIDTH
 from vmlab.virtual.layout import layout_of
 from vmlab.virtual.side_by_side import KERNELS, known_layout
 
-SVG = "{http://www.w3.org/2000/svg}"
 NAMES = st.sampled_from(sorted(KERNELS))
-
-
-def readable(drawing: Drawing) -> None:
-    """A sentence, a table, words of at least 9 pt inside the picture, and small."""
-    assert len(drawing.alt) >= 40
-    assert drawing.table.rows
-    assert len(drawing.svg) < 60_000
-    root = ET.fromstring(drawing.svg)
-    assert int(root.get("font-size", "0")) >= 12
-    for words in root.iter(f"{SVG}text"):
-        x, long = float(words.get("x", "0")), len(words.text or "") * 6.6
-        low = x - {"start": 0, "middle": long / 2, "end": long}[words.get("text-anchor", "start")]
-        assert low >= -1, words.text
-        assert low + long <= WIDTH + 10, words.text
-        assert float(words.get("y", "0")) <= float(root.get("height", "0"))
 
 
 @given(NAMES, st.data())

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+from pictures import readable
 
 import vmlab as vm
 from vmlab.explore import replacement
@@ -14,26 +14,9 @@ from vmlab.explore.own_reclaim import _generations, own_reclaim
 from vmlab.process.policies import POLICIES
 from vmlab.process.replay import replay
 from vmlab.process.sweep import curve
-from vmlab.views import Drawing
 from vmlab.views.replacement import queues
-from vmlab.views.ruler import WIDTH
 
-SVG = "{http://www.w3.org/2000/svg}"
 STRING = [1, 2, 3, 4, 1, 2, 5, 1, 2, 3, 4, 5]
-
-
-def readable(drawing: Drawing) -> None:
-    """A sentence, a table, words of at least 9 pt inside the picture."""
-    assert len(drawing.alt) >= 30
-    assert drawing.table.rows
-    root = ET.fromstring(drawing.svg)
-    assert int(root.get("font-size", "0")) >= 12
-    for words in root.iter(f"{SVG}text"):
-        x, long = float(words.get("x", "0")), len(words.text or "") * 6.8
-        low = x - {"start": 0, "middle": long / 2, "end": long}[words.get("text-anchor", "start")]
-        assert low >= -1, words.text
-        assert low + long <= WIDTH + 8, words.text
-        assert float(words.get("y", "0")) <= float(root.get("height", "0"))
 
 
 @pytest.mark.parametrize("name", POLICIES)

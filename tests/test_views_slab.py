@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+from pictures import readable, texts
 
 import vmlab as vm
 from vmlab.explore import own_areas, own_caches, slab
@@ -15,30 +15,7 @@ from vmlab.physical.slab_size import SlabFlag
 from vmlab.procfs import sample
 from vmlab.study.questions import slab as ask
 from vmlab.units import PAGE_SIZE, VmlabError
-from vmlab.views import Drawing, slab_layout, slab_lists, vmalloc_ruler
-from vmlab.views.ruler import WIDTH
-
-SVG = "{http://www.w3.org/2000/svg}"
-
-
-def readable(drawing: Drawing) -> None:
-    """A sentence, a table, words of at least 9 pt inside the picture, and small."""
-    assert len(drawing.alt) >= 40
-    assert drawing.table.rows
-    assert len(drawing.svg) < 40_000
-    root = ET.fromstring(drawing.svg)
-    assert int(root.get("font-size", "0")) >= 12
-    height = float(root.get("height", "0"))
-    for words in root.iter(f"{SVG}text"):
-        x, long = float(words.get("x", "0")), len(words.text or "") * 6.8
-        low = x - {"start": 0, "middle": long / 2, "end": long}[words.get("text-anchor", "start")]
-        assert low >= -1, words.text
-        assert low + long <= WIDTH + 8, words.text
-        assert float(words.get("y", "0")) <= height
-
-
-def texts(drawing: Drawing) -> list[str]:
-    return [words.text or "" for words in ET.fromstring(drawing.svg).iter(f"{SVG}text")]
+from vmlab.views import slab_layout, slab_lists, vmalloc_ruler
 
 
 def test_every_object_of_a_slab_is_drawn_and_the_rest_is_named() -> None:

@@ -8,6 +8,7 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+from pictures import SVG, readable, texts
 
 import vmlab as vm
 from vmlab.explore import own_tlb, tlb, tlb_switch
@@ -15,32 +16,9 @@ from vmlab.procfs import sample
 from vmlab.study.questions.tlb_steps import TOY, look_up
 from vmlab.trace import chase
 from vmlab.units import VmlabError
-from vmlab.views import Axis, Curve, Drawing, curves, tlb_grid, walk_bars
-from vmlab.views.ruler import WIDTH
+from vmlab.views import Axis, Curve, curves, tlb_grid, walk_bars
 from vmlab.virtual.tlb_rows import CPUS, Structure
 from vmlab.virtual.tlb_tell import Counts
-
-SVG = "{http://www.w3.org/2000/svg}"
-
-
-def readable(drawing: Drawing) -> None:
-    """A sentence, a table, words of at least 9 pt inside the picture, and small."""
-    assert len(drawing.alt) >= 40
-    assert drawing.table.rows
-    assert len(drawing.svg) < 40_000
-    root = ET.fromstring(drawing.svg)
-    assert int(root.get("font-size", "0")) >= 12
-    height = float(root.get("height", "0"))
-    for words in root.iter(f"{SVG}text"):
-        x, long = float(words.get("x", "0")), len(words.text or "") * 6.8
-        low = x - {"start": 0, "middle": long / 2, "end": long}[words.get("text-anchor", "start")]
-        assert low >= -1, words.text
-        assert low + long <= WIDTH + 8, words.text
-        assert float(words.get("y", "0")) <= height
-
-
-def texts(drawing: Drawing) -> list[str]:
-    return [words.text or "" for words in ET.fromstring(drawing.svg).iter(f"{SVG}text")]
 
 
 def test_every_entry_of_the_structure_is_in_the_grid_and_in_the_table() -> None:

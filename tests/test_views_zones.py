@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ET
-
 import pytest
+from pictures import readable
 
 import vmlab as vm
 from vmlab.explore import zones as explore
 from vmlab.views import boot_step, firmware_map, zone_counts, zone_map, zone_rows
-from vmlab.views.drawing import Drawing
 from vmlab.views.memblock import lists_after
-from vmlab.views.ruler import WIDTH
 from vmlab.views.watermarks import kept_back
 
 NAMES = ("arm-virt-armmp-1g", "i386-pc-686-1g", "amd64-pc-4g", "amd64-pc-numa-1g-4g", "arm-virt-armmp-1g-hole")
@@ -20,19 +17,6 @@ NAMES = ("arm-virt-armmp-1g", "i386-pc-686-1g", "amd64-pc-4g", "amd64-pc-numa-1g
 @pytest.fixture(scope="module")
 def kernels() -> dict[str, vm.Kernel]:
     return {name: vm.boot(vm.load_machine(name)) for name in NAMES}
-
-
-def readable(drawing: Drawing) -> None:
-    """A sentence, a table, words of at least 9 pt inside the picture."""
-    assert len(drawing.alt) > 40
-    assert drawing.table.rows
-    root = ET.fromstring(drawing.svg)
-    assert int(root.get("font-size", "0")) >= 12
-    for words in root.iter("{http://www.w3.org/2000/svg}text"):
-        x, long = float(words.get("x", "0")), len(words.text or "") * 6.8
-        low = x - {"start": 0, "middle": long / 2, "end": long}[words.get("text-anchor", "start")]
-        assert low >= -1, words.text
-        assert low + long <= WIDTH + 8, words.text
 
 
 @pytest.mark.parametrize("name", NAMES)

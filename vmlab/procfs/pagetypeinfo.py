@@ -20,6 +20,7 @@ from ..physical.migratetype import Migratetype
 from ..physical.zones import Zone
 from ..ranges import Ranges
 from ..units import VmlabError
+from .read import text_of
 
 MOST_COUNTED = 100_000  # pagetypeinfo_showfree_print stops walking a list there
 FREE = re.compile(r"Node +(\d+), zone +(\w+), type +(\w+)((?:[ >]+\d+)+) *")
@@ -114,13 +115,8 @@ def _capped(count: int) -> str:
 
 def read_pagetypeinfo(path: str | Path = "/proc/pagetypeinfo") -> PageTypeInfo:
     """This machine's (only root may read it), or a saved file."""
-    try:
-        return parse_pagetypeinfo(Path(path).read_text(encoding="utf-8", errors="replace"), str(path))
-    except OSError as bad:
-        raise VmlabError(
-            f"{path}: cannot be read: {bad.strerror}; as root (sudo), or read a saved file: "
-            "read_pagetypeinfo(procfs.sample('pagetypeinfo'))"
-        ) from None
+    remedy = "as root (sudo), or read a saved file: read_pagetypeinfo(procfs.sample('pagetypeinfo'))"
+    return parse_pagetypeinfo(text_of(path, remedy), str(path))
 
 
 def parse_pagetypeinfo(text: str, name: str = "pagetypeinfo") -> PageTypeInfo:

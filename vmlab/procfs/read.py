@@ -57,12 +57,16 @@ def _remedy(kind: str, first: str) -> str:
 
 
 def _read(path: str | Path, kind: str, parse: Callable[[str, str], list[Row]]) -> list[Row]:
+    first = "it exists on Linux only" if "/proc/" in str(path) else "check the path"
+    return parse(text_of(path, _remedy(kind, first)), str(path))
+
+
+def text_of(path: str | Path, remedy: str) -> str:
+    """A whole file, whatever its bytes; `remedy` ends the error's sentence where it cannot be read."""
     try:
-        text = Path(path).read_text(encoding="utf-8", errors="replace")
+        return Path(path).read_text(encoding="utf-8", errors="replace")
     except OSError as bad:
-        why = _remedy(kind, "it exists on Linux only" if "/proc/" in str(path) else "check the path")
-        raise VmlabError(f"{path}: cannot be read: {bad.strerror}; {why}") from None
-    return parse(text, str(path))
+        raise VmlabError(f"{path}: cannot be read: {bad.strerror}; {remedy}") from None
 
 
 def parse_zoneinfo(text: str, name: str = "zoneinfo") -> list[ZoneInfo]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from ..kernel import Kernel
 from ..physical.slab import KmemCache
 from ..units import VmlabError
+from .read import text_of
 
 VERSION = "slabinfo - version: 2.1"
 HEADER = (
@@ -70,13 +71,7 @@ def _line(row: SlabInfo) -> str:
 
 def read_slabinfo(path: str | Path = "/proc/slabinfo") -> list[SlabInfo]:
     """Every cache of this machine (root only), or of a saved file."""
-    try:
-        text = Path(path).read_text(encoding="utf-8", errors="replace")
-    except OSError as bad:
-        raise VmlabError(
-            f"{path}: cannot be read: {bad.strerror}; only root may (sudo), or read a saved file"
-        ) from None
-    return parse_slabinfo(text, str(path))
+    return parse_slabinfo(text_of(path, "only root may (sudo), or read a saved file"), str(path))
 
 
 def parse_slabinfo(text: str, name: str = "slabinfo") -> list[SlabInfo]:

@@ -17,6 +17,7 @@ from .. import arch
 from ..kernel import Kernel
 from ..units import VmlabError
 from ..virtual.area import Area
+from .read import text_of
 
 LINE = re.compile(r"0x([0-9a-f]+)-0x([0-9a-f]+) +(\d+)((?: \S+)*) *")
 UNPURGED = "unpurged vm_area"
@@ -79,13 +80,7 @@ def _line(row: VmallocInfo, digits: int, phys_digits: int) -> str:
 
 def read_vmallocinfo(path: str | Path = "/proc/vmallocinfo") -> list[VmallocInfo]:
     """Every area of this machine (root only), or of a saved file."""
-    try:
-        text = Path(path).read_text(encoding="utf-8", errors="replace")
-    except OSError as bad:
-        raise VmlabError(
-            f"{path}: cannot be read: {bad.strerror}; only root may (sudo), or read a saved file"
-        ) from None
-    return parse_vmallocinfo(text, str(path))
+    return parse_vmallocinfo(text_of(path, "only root may (sudo), or read a saved file"), str(path))
 
 
 def parse_vmallocinfo(text: str, name: str = "vmallocinfo") -> list[VmallocInfo]:

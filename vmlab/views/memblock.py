@@ -86,7 +86,7 @@ def boot_step(kernel: Kernel, step: int) -> Drawing:
         parts += [svg.text(MARGIN, 148, words, more=BOLD), *_state(near, lists, now, 166, names=False)]
         parts += _limit(near, kernel.bounds.limit, 166)
         parts += _ticks(near, [now.start, now.end], 248)
-    return Drawing(_step_told(step, len(events), now, lists), _step_table(lists), svg.picture(WIDTH, 268, parts))
+    return Drawing(_step_told(step, len(events), now, lists), _step_table(lists), svg.picture(WIDTH, 284, parts))
 
 
 def _two_lanes(
