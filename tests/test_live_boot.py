@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,9 @@ def test_frames_that_hold_mem_map_are_reserved_says_kpageflags(written: Path) ->
 @booting
 def test_ctrl_c_leaves_no_qemu_and_no_record(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "vmlab", "record", "amd64-pc", "--ram", "192M", "--out", str(tmp_path)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    # A shell's background job ignores SIGINT, and so would what the tests start in one.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heed)
     assert process.stderr is not None
     for line in process.stderr:
         if "booting" in line:

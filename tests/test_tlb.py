@@ -187,6 +187,20 @@ def test_every_answer_is_that_of_the_naive_model(rows, todo, draws):
         assert len(set(held)) == len(held), "no translation twice in one structure"
 
 
+@given(structures, actions, references)
+@settings(max_examples=100, deadline=None)
+def test_flush_page_forgets_the_page_of_one_address_whatever_its_size_and_no_other(rows, todo, one):
+    tlb, asid, va = Tlb(rows, [7, 3]), one[0], one[1] << 12
+    for action in todo:
+        if action[0] not in ("flush", "range"):
+            tlb.access(action[0], action[1] << 12, action[2], is_global=action[3])
+    before = set(tlb.entries())
+    forgotten = {e for e in before if e.asid in (asid, None) and e.va <= va < e.va + e.page_bytes}
+
+    assert forgotten == set(tlb.flush_page(asid, va))
+    assert before - forgotten == set(tlb.entries())
+
+
 @given(structures, st.lists(references, min_size=1, max_size=80), st.lists(st.integers(0, 99), min_size=1))
 @settings(max_examples=100, deadline=None)
 def test_a_batch_counts_what_single_references_find(rows, refs, draws):

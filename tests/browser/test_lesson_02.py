@@ -66,7 +66,7 @@ def test_the_explorer_takes_recorded_tables_and_says_what_there_is_none_of(lesso
     cell.get_by_label("Tables", exact=True).select_option(label="recorded: a process")
     cell.get_by_label("Address", exact=True).fill("0x1100000")
     cell.get_by_text("record amd64-pc-1g").wait_for()
-    assert "Linux still reads frame" in cell.locator(SVG).first.inner_html()
+    cell.locator(SVG).first.get_by_text("Linux still reads frame").wait_for()
     lesson.screenshot("lesson-02-recorded")
     cell.get_by_label("Format", exact=True).select_option(label="sv39: RISC-V Sv39, 3 levels")
     cell.get_by_role("alert").wait_for()

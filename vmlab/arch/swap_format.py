@@ -86,5 +86,3 @@ def version(text: str) -> tuple[int, ...]:
 
 SPECIAL_6_1 = ("hwpoison", "migration read", "migration read exclusive", "migration write")
 """Types from MAX_SWAPFILES up (include/linux/swap.h), where memory failure is configured."""
-DEVICE = ("device write", "device read", "device exclusive write", "device exclusive read")
-"""With CONFIG_DEVICE_PRIVATE."""

@@ -6,10 +6,11 @@
     lists.shadow(page, key)       # workingset_eviction
 
 A page is any object with `is_file`, `active` and `referenced` (PG_active, PG_referenced). A list is a dict in order,
-oldest first. Linux 6.1: mm/swap.c (folio_add_lru, folio_mark_accessed, lru_note_cost), mm/workingset.c, mm/vmscan.c
+oldest first. Linux 6.1: mm/swap.c (folio_add_lru, lru_note_cost), mm/workingset.c, mm/vmscan.c
 (inactive_is_low). Counters have the names of /proc/vmstat.
 
-Left out: memory cgroups and NUMA nodes (one lruvec), isolation, the batches of each CPU, shadow entries that are
+Left out: memory cgroups and NUMA nodes (one lruvec), isolation, the batches of each CPU, pages used through read() and
+write() (folio_mark_accessed, which activates at the second use), shadow entries that are
 dropped when there are too many (here they stay), and the buckets that eviction counts are rounded to.
 """
 
@@ -18,19 +19,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable
 from math import isqrt
-from typing import Any, Protocol
+from typing import Any
 
 ANON, FILE = False, True
 GIB_SHIFT = 18  # pages of 4 KiB
 KINDS = {ANON: "anon", FILE: "file"}
-
-
-class LruPage(Protocol):
-    """What the lists know of a page."""
-
-    is_file: bool
-    active: bool
-    referenced: bool
 
 
 class Lruvec:
@@ -82,15 +75,6 @@ class Lruvec:
         page = next(iter(held))
         del held[page]
         return page
-
-    def mark_accessed(self, page: Any) -> None:
-        """folio_mark_accessed, what read() and write() do: the second time activates."""
-        if not page.referenced:
-            page.referenced = True
-        elif not page.active:
-            del self.lists[page.is_file, False][page]
-            page.referenced = False
-            self.activate(page)
 
     def activate(self, page: Any) -> None:
         """Front of the active list; everything not in memory is one step older."""

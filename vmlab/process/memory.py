@@ -106,12 +106,8 @@ class Memory:
             for listener in tuple(self.on_change):
                 listener(change)
 
-    def mappers(self, pfn: int) -> list[tuple[MmStruct, int]]:
-        """Who maps a frame: (mm, va) of every entry (rmap_walk)."""
-        return list(self.page(pfn).rmap)
-
     def frames_at(self, pfn: int) -> list[tuple[MmStruct, int]]:
-        """The same, and nothing for a frame that holds no user page."""
+        """Who maps a frame: (mm, va) of every entry (rmap_walk); nothing for a frame that holds no user page."""
         return list(self.frames[pfn].rmap) if pfn in self.frames else []
 
     # --- swap ---

@@ -18,8 +18,6 @@ from .process import Process, Signal
 from .soft_dirty import clear_refs
 from .ways import way
 
-COSTS = ("calls", "words", "callbacks", "held")
-
 
 class Remedy:
     """Learn a page's frame once, and never ask again. The others say what they do better."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..record import load_machine
 from ..units import VmlabError, group_hex
-from .pagemap import ENTRY_BYTES, Pagemap, PagemapEntry
+from .pagemap import ENTRY_BYTES, Pagemap
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -117,10 +117,3 @@ def sample_pagemap() -> Pagemap:
     told = {case["va"]: case["pagemap"]["raw"] for case in cases if case["proc"] == process}
     words = np.array([told[va] for va in SAMPLE_PAGES], np.uint64)
     return Pagemap(SAMPLE_PAGES.start, words, f"a sample: process {process} of the recorded PC {name}, {stage}")
-
-
-def own_entry(va: int, file: PagemapFile | None = None) -> PagemapEntry:
-    """The entry of this process's page at `va`, aligned down."""
-    start = va // mmap.PAGESIZE * mmap.PAGESIZE
-    pages = file.read(start, 1) if file else read_pagemap("self", start, 1)
-    return pages.entry(start)
