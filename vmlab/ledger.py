@@ -36,11 +36,14 @@ class Event:
         return f"{self.kind:<8} {place:<30} {human(self.size):>10}  {self.why}{by}"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Ledger:
     """The steps of one boot, in order."""
 
     events: list[Event] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        return f"<Ledger: {len(self.events)} steps; print(log.tell()) tells them>"
 
     def __iter__(self) -> Iterator[Event]:
         return iter(self.events)

@@ -34,13 +34,14 @@ class Machine:
     name: str = "described by hand"
     reserved: tuple[Region, ...] = ()
     image: Image | None = None
-    boot_calls: tuple[BootCall, ...] | None = None
+    boot_calls: tuple[BootCall, ...] | None = field(default=None, repr=False)
     cpus: int = 1
     possible_cpus: int = 0  # nr_cpu_ids: at least `cpus`, more where some CPUs never came up
     cpu: str = ""  # the CPU's model as QEMU calls it; "" is the architecture's usual one
     la57: bool = False  # the CPU can walk five levels (x86-64)
     boot_allocator: str = "memblock"  # or "bootmem", the allocator of 2.4 and 2.6 kernels
-    final_reserved: tuple[Region, ...] | None = None  # where no boot log tells them: reservations at the end of boot
+    # Where no boot log tells them: reservations at the end of boot.
+    final_reserved: tuple[Region, ...] | None = field(default=None, repr=False)
     splits: tuple[ZoneSplit, ...] = ()
     recorded: Recorded | None = field(default=None, compare=False, repr=False)
 

@@ -88,6 +88,10 @@ class Buddy:
         """Free frames of `zone` as ascending half-open ranges that do not touch; `per_cpu`: and those on such lists."""
         return iter(self.area_of(zone).frames(FREE, ON_PCP) if per_cpu else self.area_of(zone).frames(FREE))
 
+    def __repr__(self) -> str:
+        free = ", ".join(f"{area.zone.name} {self.free_pages(area.zone):,} pages" for area in self.areas)
+        return f"<Buddy: free in {free}>"
+
     def handed_out(self, zone: Zone) -> Ranges:
         """The frames of `zone` that somebody asked for and has not given back."""
         return self.area_of(zone).frames(USED)

@@ -64,6 +64,9 @@ class MemMap:
         self.allocations = tuple(sorted(allocations))  # physical (start, end) of each boot allocation
         self.freed: tuple[tuple[int, int], ...] = ()  # parts given back (free_unused_memmap)
 
+    def __repr__(self) -> str:
+        return f"<MemMap: {self.model}, {self.struct_page_bytes} bytes a frame from {group_hex(self.va)} on>"
+
     @property
     def va(self) -> int:
         """Virtual address of the first struct page."""

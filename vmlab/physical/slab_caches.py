@@ -43,6 +43,9 @@ class SlabAllocator:
         for name, size, family in kmalloc.cache_names(rules.kmalloc_minalign, zone_dma):
             self._boot_cache(name, size, family, usersize=size)
 
+    def __repr__(self) -> str:
+        return f"<SlabAllocator: {len(self.caches)} caches>"
+
     def __getitem__(self, name: str) -> KmemCache:
         """The cache called `name`, or the one that it was merged into."""
         if name not in self.by_name:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..units import VmlabError
+from ..units import PAGE_SIZE, VmlabError, human
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,10 @@ class Zones:
 
     def __init__(self, zones: list[Zone]) -> None:
         self._zones = zones
+
+    def __repr__(self) -> str:
+        sizes = (f"{zone.name} {human(zone.present_pages * PAGE_SIZE)}" for zone in self._zones if zone.populated)
+        return f"<Zones: {', '.join(sizes)}>"
 
     def __iter__(self) -> Iterator[Zone]:
         return iter(self._zones)

@@ -50,6 +50,10 @@ class Swap:
         self._next_auto = -2  # least_priority
         self.prev_offset, self.last_readahead, self.hits = 0, 0, READAHEAD_HITS
 
+    def __repr__(self) -> str:
+        areas = ", ".join(f"area {number} of {area.pages} pages" for number, area in self.areas.items())
+        return f"<Swap: {areas or 'no area'}>"
+
     # --- areas ---
 
     def swapon(self, pages: int, prio: int | None = None, **device: Any) -> SwapArea:

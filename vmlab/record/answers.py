@@ -22,6 +22,9 @@ class Recorded:
         self.data = data
         self.path = path
 
+    def __repr__(self) -> str:
+        return f"<Recorded {self.name}: {self.kernel_version}>"
+
     @property
     def name(self) -> str:
         """The record's name."""

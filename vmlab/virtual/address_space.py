@@ -126,6 +126,9 @@ class AddressSpace:
         self.group_above = DRAM_BYTES  # bytes of tables above which `translate` walks in groups
         self._rows = walking.pack(fmt)
 
+    def __repr__(self) -> str:
+        return f"<AddressSpace: {self.format.name}, root at {group_hex(self.root_pa)}>"
+
     def root_for(self, va: int) -> int:
         """The root from which `va` is translated."""
         return self.high_root_pa if self.format.two_roots and va >> 63 else self.root_pa

@@ -59,6 +59,9 @@ class Layout:
         self.stretches = tuple(stretch for number, area in enumerate(self.whole) for stretch in _cut(number, area))
         self._starts = [stretch.start for stretch in self.stretches]
 
+    def __repr__(self) -> str:
+        return f"<Layout: {', '.join(f'{area.name} {group_hex(area.start)}' for area in self.areas)}>"
+
     def area(self, name: str) -> Area:
         """The area called `name`."""
         for area in self.whole:

@@ -53,6 +53,10 @@ class Tlb:
         self._shifts = np.array([_shift(size) for size in PAGE_SIZES], np.uint64)
         self.counts = Counts(0, (0,) * self.levels)  # of everything since it was made
 
+    def __repr__(self) -> str:
+        shape = ", ".join(f"{row.name} {row.entries} entries" for row in self.structures)
+        return f"<Tlb: {shape}; {self.counts.accesses:,} references>"
+
     # --- looking up ---
 
     def access(self, asid: int, va: int, page_bytes: int = 4096, kind: str = "data", is_global: bool = False) -> Access:
