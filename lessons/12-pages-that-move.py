@@ -175,7 +175,13 @@ reveal(ask.TELLS, lambda: views.who_tells())
 # - **kpagecount**: how often a frame is mapped. Root's.
 # - **pagemap again**: what differs from last time. Frames for root only.
 #
-# The first column is not full either.
+# When each of them speaks, what it costs, and by what it is fooled:
+
+# %%
+views.ways_compared()
+
+# %% [markdown]
+# The first column of the picture is not full either.
 
 # %%
 predict(ask.SILENT)

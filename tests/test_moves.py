@@ -17,7 +17,7 @@ from vmlab.process.remedies import REMEDIES, Notifier, Remedy
 from vmlab.process.soft_dirty import clear_refs
 from vmlab.process.thp import collapse, split
 from vmlab.process.ways import KINDS, WAYS, kind_of, way
-from vmlab.views import page_story, race_bars, who_tells
+from vmlab.views import page_story, race_bars, ways_compared, who_tells
 
 PAGE, HUGE = 4096, 2 * vm.MiB
 
@@ -319,3 +319,9 @@ def test_pictures_say_what_the_tables_say():
     assert [(s.name, s.stale_uses, s.uses) for s in scores] == [row[:3] for row in bars.table.rows]
     assert all(score.name in bars.svg for score in scores)
     assert "Nothing has changed" in page_story([], "a page").alt
+
+
+def test_every_way_says_when_it_tells_what_it_costs_and_what_fools_it() -> None:
+    table = ways_compared()
+    assert [way.name for way in WAYS] == [row[0] for row in table.rows]
+    assert all(len(row) == len(table.columns) and all(row) for row in table.rows)

@@ -14,7 +14,7 @@ from .highmem import kmap_slots, kmap_window, residents
 from .lesson_map import lesson_map
 from .live import prediction, verdicts
 from .memblock import boot_step, firmware_map
-from .moves import page_story, race_bars, who_tells
+from .moves import page_story, race_bars, ways_compared, who_tells
 from .ruler import ruler
 from .side_by_side import side_by_side
 from .slab import slab_layout, slab_lists
@@ -59,6 +59,7 @@ __all__ = [
     "verdicts",
     "vmalloc_ruler",
     "walk_bars",
+    "ways_compared",
     "who_tells",
     "zone_bars",
     "zone_counts",

@@ -38,6 +38,12 @@ def who_tells(kinds: Sequence[str] = MATRIX_KINDS) -> Drawing:
     return Drawing(alt=alt, table=table, svg=svg.picture(WIDTH, TOP + len(kinds) * LINE + 4, parts))
 
 
+def ways_compared() -> Table:
+    """Of each way to hear of a change: for whom, when, at what cost, and by what it is fooled."""
+    columns = ("way", "for whom", "tells", "costs", "is fooled", "since Linux")
+    return Table(columns, [(w.name, w.side, w.when, w.cost, w.fooled, w.since) for w in WAYS])
+
+
 def _mark(x: float, y: int, wide: float, is_told: bool) -> list[str]:
     box = svg.rect(x, y, wide, 20, "Normal" if is_told else "#fff", svg.INK if is_told else "#bbb")
     if not is_told:
