@@ -107,6 +107,8 @@ EXERCISES: dict[str, dict[str, int]] = {
     "05": {"walk": 2, "frames_of": 5, "read": 2, "usable": 4, "claim": 2, "way": 2},
     "06": {"walk": 2, "give_back": 5, "read": 2, "split_block": 4, "claim": 2, "way": 2},
     "07": {"walk": 2, "lost": 2, "taken": 4, "place": 5, "claim": 2, "way": 2},
+    "08": {"walk": 2, "slots_of": 4, "read": 2, "take": 5, "claim": 2, "way": 2},
+    "09": {"walk": 2, "leads_to": 5, "read": 2, "ranges": 4, "claim": 2, "way": 2},
     "10": {"walk": 2, "users": 5, "read": 2, "fate": 4, "claim": 2, "way": 2},
     "11": {"walk": 2, "missed": 5, "read": 2, "second_chance": 4, "claim": 2, "way": 2},
     "12": {"walk": 2, "places": 4, "read": 2, "stale": 5, "claim": 2, "way": 2},
