@@ -32,6 +32,9 @@ class Given:
     def key(self, page):
         return page.number
 
+    def written(self):
+        return 0
+
 
 def lists_of(inactive=0, active=0, files=0, active_files=0):
     lists, number = Lruvec(), 0
@@ -115,13 +118,53 @@ def test_without_swap_anonymous_pages_are_not_scanned():
     assert all(page.is_file for page in report.freed)
 
 
-@pytest.mark.parametrize(("swappiness", "more"), [(1, "file"), (199, "anon")])
-def test_swappiness_divides_the_pressure(swappiness, more):
+@pytest.mark.parametrize(
+    ("swappiness", "anon", "file"), [(0, 0, 200), (1, 1, 199), (60, 60, 140), (199, 199, 1), (200, 200, 0)]
+)
+def test_swappiness_divides_the_pressure(swappiness, anon, file):
+    """get_scan_count without costs: swappiness and 200 - swappiness parts of 200; 200, 50, 50 and 200 at priority 1."""
     lists = lists_of(inactive=400, active=100, files=100, active_files=400)
-    count = Scan(lists, Given(), swappiness).scan_count(0 if swappiness == 100 else 1)
-    anon, file = count[ANON, False] + count[ANON, True], count[FILE, False] + count[FILE, True]
-    assert more == ("anon" if anon > file else "file")
-    assert anon + file > 0
+    count = Scan(lists, Given(), swappiness).scan_count(1)
+    assert count == {
+        (ANON, False): 200 * anon // 200,
+        (ANON, True): 50 * anon // 200,
+        (FILE, False): 50 * file // 200,
+        (FILE, True): 200 * file // 200,
+    }
+
+
+@pytest.mark.parametrize("swappiness", [1, 60, 200])
+def test_close_to_out_of_memory_all_of_both_kinds_is_scanned(swappiness):
+    """get_scan_count, SCAN_EQUAL: at priority 0 swappiness divides nothing any more, unless it is 0."""
+    sizes = {"inactive": 40, "active": 30, "files": 20, "active_files": 50}
+    count = Scan(lists_of(**sizes), Given(), swappiness).scan_count(0)
+    assert list(sizes.values()) == list(count.values())
+    assert [0, 0, 20, 50] == list(Scan(lists_of(**sizes), Given(), 0).scan_count(0).values())
+
+
+def test_pages_that_had_to_be_written_make_their_kind_dearer():
+    """shrink_inactive_list: lru_note_cost(lruvec, file, stat.nr_pageout); both halve above a quarter of all pages."""
+    lists, pages = lists_of(inactive=400), Given()
+    costs = []
+    pages.written = lambda: len(pages.gone)  # as if it wrote them all again each time
+    scan = Scan(lists, pages, exact=True)
+    for _ in range(13):  # one page a batch
+        scan.reclaim(1)
+        costs.append(lists.cost[ANON])
+    assert [1, 3, 6, 10, 15, 21, 28, 36, 45, 55, 66, 78, 91] == costs
+    scan.reclaim(1)  # 105 of 386 pages
+    assert {ANON: 52, FILE: 0} == lists.cost
+
+
+def test_full_swap_spares_anonymous_pages_but_their_lists_are_kept_in_balance():
+    """can_reclaim_anon_pages asks for a free slot, can_age_anon_pages for any swap at all."""
+    lists = lists_of(inactive=40, active=60, files=50)
+    assert 110 == lists.workingset_size(ANON)  # active anonymous pages and all file pages
+    lists.swap_is_full = True
+    assert 50 == lists.workingset_size(ANON)
+    report = Scan(lists, Given()).reclaim(50)
+    assert all(page.is_file for page in report.freed)
+    assert 32 == report.deactivated
 
 
 def test_refaults_make_a_kind_dearer_to_scan():
@@ -252,3 +295,17 @@ def test_a_booted_kernel_reclaims_what_its_processes_have():
     assert int(report) >= 64
     assert "of 64 wanted pages freed" in report.tell()
     assert [] == k.user_pages.wake_kswapd(), "nearly all of 2 GiB is free"
+
+
+def test_pages_that_go_to_swap_cost_and_a_full_area_is_seen_at_once():
+    memory, _ = a_memory(pages=9)  # eight slots
+    lists = UserPages(memory)
+    p = Process(memory, "p")
+    p.mmap(VA, pages=40)
+    for n in range(40):
+        p.write(VA + n * PAGE, b"x")
+    report = lists.reclaim(20)
+    assert 8 == len(report.freed)
+    assert lists.lists.has_swap
+    assert not lists.lists.can_swap
+    assert lists.lists.cost[ANON] > 0

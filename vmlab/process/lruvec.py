@@ -27,10 +27,10 @@ KINDS = {ANON: "anon", FILE: "file"}
 
 
 class Lruvec:
-    """Four lists and what they count; `has_swap`: whether anonymous pages can go at all."""
+    """Four lists and what they count; `has_swap`: whether there is swap at all, `swap_is_full`: no slot is free."""
 
     def __init__(self, has_swap: bool = True) -> None:
-        self.has_swap = has_swap
+        self.has_swap, self.swap_is_full = has_swap, False
         self.lists: dict[tuple[bool, bool], dict[Any, None]] = {
             (kind, active): {} for kind in (ANON, FILE) for active in (False, True)
         }
@@ -50,6 +50,11 @@ class Lruvec:
     def size(self, kind: bool, active: bool) -> int:
         """NR_INACTIVE_ANON and its like."""
         return len(self.lists[kind, active])
+
+    @property
+    def can_swap(self) -> bool:
+        """Whether an anonymous page could go now (can_reclaim_anon_pages)."""
+        return self.has_swap and not self.swap_is_full
 
     # --- pages come and go ---
 
@@ -107,7 +112,7 @@ class Lruvec:
         size = self.size(FILE, True)
         if kind == ANON:
             size += self.size(FILE, False)
-        if self.has_swap:
+        if self.can_swap:
             size += self.size(ANON, True)
             if kind == FILE:
                 size += self.size(ANON, False)
@@ -129,9 +134,9 @@ class Lruvec:
             self.note_cost(kind)
         return True
 
-    def note_cost(self, kind: bool) -> None:
-        """lru_note_cost: a refault makes its kind dearer; old costs fade."""
-        self.cost[kind] += 1
+    def note_cost(self, kind: bool, pages: int = 1) -> None:
+        """lru_note_cost: a refault, or a page that had to be written, makes its kind dearer; old costs fade."""
+        self.cost[kind] += pages
         if sum(self.cost.values()) > len(self) // 4:
             self.cost = {each: cost // 2 for each, cost in self.cost.items()}
 

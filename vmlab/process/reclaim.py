@@ -16,7 +16,9 @@ list is judged by folio_check_references:
     one, executable file            no                 it becomes active
 
 Left out: writeback that is waited for (RECLAIM_CLEAN and congestion), shrinkers of slab caches, memory cgroups, boosted
-watermarks, proportional scanning after the goal is reached (shrink_lruvec stops), the OOM killer.
+watermarks, proportional scanning after the goal is reached (shrink_lruvec stops), the second try that deactivates by
+force where nothing was freed (skipped_deactivate), the OOM killer. Where there are pages of one kind only, all the
+pressure falls on them; Linux takes its share of them all the same, so it needs a priority more.
 """
 
 from __future__ import annotations
@@ -52,6 +54,9 @@ class PageOps(Protocol):
 
     def key(self, page: Any) -> Hashable:
         """What the page's contents are known by where the frame is gone."""
+
+    def written(self) -> int:
+        """Pages that `evict` had to write to swap since this was last asked (reclaim_stat.nr_pageout)."""
 
 
 @dataclass
@@ -109,24 +114,24 @@ class Scan:
     def scan_count(self, priority: int, free: int = 0, high: int = 0) -> dict[tuple[bool, bool], int]:
         """get_scan_count: how many pages of each list to look at, after prepare_scan_count."""
         lists = self.lists
-        share = self._shares(priority, free, high)
+        share, whole = self._shares(priority, free, high)
         return {
-            (kind, active): (lists.size(kind, active) >> priority) * share[kind] // sum(share.values())
+            (kind, active): (lists.size(kind, active) >> priority) * share[kind] // whole
             for kind in (ANON, FILE)
             for active in (False, True)
         }
 
-    def _shares(self, priority: int, free: int, high: int) -> dict[bool, int]:
-        """How the pressure is divided between anonymous and file pages."""
+    def _shares(self, priority: int, free: int, high: int) -> tuple[dict[bool, int], int]:
+        """How the pressure is divided between anonymous and file pages: each kind's part, and of how many."""
         lists = self.lists
         sizes = {kind: lists.size(kind, False) + lists.size(kind, True) for kind in KINDS}
-        only_file, only_anon, equal = {ANON: 0, FILE: 1}, {ANON: 1, FILE: 0}, {ANON: 1, FILE: 1}
-        if not lists.has_swap or not sizes[ANON]:
+        only_file, only_anon = ({ANON: 0, FILE: 1}, 1), ({ANON: 1, FILE: 0}, 1)
+        if not lists.can_swap or not sizes[ANON]:
             return only_file
         if not sizes[FILE]:
             return only_anon  # nothing to divide
         if priority == 0 and self.swappiness:
-            return equal
+            return {ANON: 1, FILE: 1}, 1  # SCAN_EQUAL: all of both
         plenty = lists.size(ANON, False) >> priority
         if sizes[FILE] + free <= high and not lists.may_deactivate(ANON) and plenty:
             return only_anon  # file_is_tiny
@@ -136,7 +141,8 @@ class Scan:
         cost = {kind: total + lists.cost[kind] for kind in KINDS}
         both = sum(cost.values())
         wish = {ANON: self.swappiness, FILE: 200 - self.swappiness}
-        return {kind: wish[kind] * (both + 1) // (cost[kind] + 1) for kind in KINDS}
+        share = {kind: wish[kind] * (both + 1) // (cost[kind] + 1) for kind in KINDS}
+        return share, sum(share.values())
 
     def _shrink_lruvec(self, report: Report, who: str, free: int, high: int) -> None:
         lists = self.lists
@@ -158,9 +164,10 @@ class Scan:
     def _shrink_inactive(self, report: Report, kind: bool, batch: int, who: str) -> None:
         """shrink_inactive_list: judge the oldest pages, one by one."""
         lists = self.lists
+        before = report.scanned
         for _ in range(min(batch, lists.size(kind, False))):
             if self.exact and len(report.freed) >= report.wanted:
-                return
+                break
             page = lists.oldest(kind, False)
             report.scanned += 1
             lists.stat[f"pgscan_{who}"] += 1
@@ -174,6 +181,8 @@ class Scan:
             else:
                 report.freed.append(page)
                 lists.stat[f"pgsteal_{who}"] += 1
+        if report.scanned > before:
+            lists.note_cost(kind, self.pages.written())
 
     def _check_references(self, page: Any) -> str:
         """folio_check_references: "activate", "keep" or "reclaim"."""

@@ -50,6 +50,10 @@ class TracePages:
         """Its number."""
         return page.number
 
+    def written(self) -> int:
+        """None: a trace does not say what was written to."""
+        return 0
+
     def reference(self, number: int) -> TracePage | None:
         """One reference; returns the page that had to go, if one had."""
         if number in self.resident:

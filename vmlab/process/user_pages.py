@@ -65,6 +65,7 @@ class UserPages:
         self.arriving: dict[PageFrame, Hashable] = dict.fromkeys(memory)
         self.listed: dict[PageFrame, ListedPage] = {}
         self._left: Hashable = None  # the slot of the page that went last
+        self._written = 0  # pages to swap since Scan last asked
         memory.on_page.append(self._heard)
         memory.on_change.append(self._changed)
         memory.reclaimer = self._direct
@@ -94,7 +95,7 @@ class UserPages:
 
     def drain(self) -> None:
         """lru_add_drain: what came since the last time joins the lists, in order."""
-        self.lists.has_swap = bool(self.memory.swap.areas)
+        self._see_swap()
         for page, key in self.arriving.items():
             listed = self.listed[page] = ListedPage(page)
             self.lists.add(listed, key if key is not None else _file_key(page))
@@ -134,8 +135,24 @@ class UserPages:
     def evict(self, listed: ListedPage) -> bool:
         """Free the frame, if nothing forbids it."""
         self._left = None
+        before = self._writes()
         outcome: Any = self.memory.reclaim_pages([listed.page])
+        self._written += self._writes() - before
+        self._see_swap()
         return bool(outcome.pages[0][1] == FREED)
+
+    def written(self) -> int:
+        """Pages that went to swap areas since this was last asked."""
+        count, self._written = self._written, 0
+        return count
+
+    def _writes(self) -> int:
+        return sum(area.writes for area in self.memory.swap.areas.values())
+
+    def _see_swap(self) -> None:
+        """total_swap_pages and nr_swap_pages, as the lists ask for them."""
+        self.lists.has_swap = bool(self.memory.swap.areas)
+        self.lists.swap_is_full = not self.memory.swap.free_pages
 
     def key(self, listed: ListedPage) -> Hashable:
         """The place in the file, or None for an anonymous page that is still here; after that its slot."""
