@@ -264,10 +264,10 @@ def test_a_worker_that_always_dies_is_reported_and_the_rest_is_graded(tmp_path, 
     monkeypatch.setattr(run.sandbox, "Sandbox", lambda: type("S", (), {"close": lambda self: None})())
     for name in ("good", "bad"):
         shutil.copy(SOLUTION, tmp_path / f"{name}.ipynb")
-    cli.main(["grade", str(tmp_path), "--db", str(tmp_path / "r.sqlite")])
+    assert 1 == cli.main(["grade", str(tmp_path), "--db", str(tmp_path / "r.sqlite")])
     out = capsys.readouterr().out
     assert "bad: 0 of 0; could not grade: its worker died each time" in out
-    assert "2 graded" in out
+    assert "1 graded, 0 known from before, 1 could not be graded" in out
 
 
 def test_a_folder_without_notebooks_is_refused(tmp_path, capsys) -> None:

@@ -13,9 +13,11 @@ import ctypes
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from multiprocessing import get_context
 from multiprocessing.util import Finalize
 from pathlib import Path
@@ -30,6 +32,9 @@ from .submission import Submission, Unreadable, found, read
 PR_SET_PDEATHSIG = 1  # include/uapi/linux/prctl.h
 TRIES = 3  # of one submission, when the worker that has it dies
 _warm: dict[bool, sandbox.Sandbox] = {}  # one a process
+# A Dask worker has threads: whose question is asked holds for a process, and compiling in two threads at once
+# fails now and then (SystemError: AST constructor recursion depth mismatch, CPython 3.11).
+_one_at_a_time = threading.Lock()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -100,7 +105,7 @@ def _grade_all(paths: list[tuple[Path, str]], args: argparse.Namespace, results:
     done = 0
     for path, graded in _work(waiting, args, results.seed):
         results.keep(graded, path)
-        done += 1
+        done, bad = done + bool(graded.digest), bad + (not graded.digest)
         got, most = points(graded.results)
         print(f"{graded.learner}: {got} of {most}" + "".join(f"; {note}" for note in graded.notes), flush=True)
     print(f"{done} graded, {known} known from before, {bad} could not be graded; results in {args.db}")
@@ -132,20 +137,26 @@ def _work(submissions: list[Submission], args: argparse.Namespace, seed: str) ->
 
 
 def _come(futures: dict[Future[Graded], Path]) -> Iterator[tuple[Path, Graded]]:
+    lost = False
     for future in as_completed(futures):
         try:
             graded = future.result()
+        except CancelledError:  # Dask's scheduler is gone; what came back from it is handed over first
+            lost = True
+            continue
         except Exception as dead:  # grade_one raises nothing: its worker is gone, or the cluster
             if not isinstance(dead, BrokenProcessPool):
                 print(f"{futures[future]}: {type(dead).__name__}: {dead}", file=sys.stderr)
             continue
         yield futures[future], graded
+    if lost:
+        raise CancelledError
 
 
 @contextlib.contextmanager
 def _executor(args: argparse.Namespace) -> Iterator[Executor]:
     if args.dask:
-        with dask_executor(args.dask) as executor:
+        with dask_executor(args.dask, ready=partial(_get_ready, args.unsandboxed)) as executor:
             yield executor
         return
     workers = ProcessPoolExecutor(args.jobs, mp_context=get_context("spawn"), initializer=_end_with_parent)
@@ -161,7 +172,8 @@ def grade_one(submission: Submission, seed: str, limits: sandbox.Limits, unsandb
     """One submission, in this process's own warm sandbox; a fault of ours is told, and stops nobody else's."""
     for _ in range(TRIES):
         try:
-            return grade(submission, _sandbox(unsandboxed), seed, limits)
+            with _one_at_a_time:
+                return grade(submission, _sandbox(unsandboxed), seed, limits)
         except sandbox.Dead:
             continue
         except Exception as bad:  # the class goes on; the instructor hears of it
@@ -181,6 +193,12 @@ def _sandbox(unsandboxed: bool) -> sandbox.Sandbox:
         Finalize(None, warm.close, exitpriority=1)  # a worker of a pool leaves without atexit
         atexit.register(warm.close)
     return warm
+
+
+def _get_ready(unsandboxed: bool) -> None:
+    """Make this worker's sandbox now: where there can be none, that is said before anything is graded."""
+    with _one_at_a_time:
+        _sandbox(unsandboxed)
 
 
 def _end_with_parent() -> None:
