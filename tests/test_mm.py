@@ -80,6 +80,93 @@ def test_an_access_that_may_not_be_is_a_signal(prot, access, va, name, code):
     assert "do_user_addr_fault" in found.tell()
 
 
+@pytest.mark.parametrize("prot", ["r", "w", "x", "rwx"])
+def test_whoever_has_any_right_may_read(prot):
+    """arch/x86/mm/fault.c:access_error asks vma_is_accessible for a read."""
+    p, _, _ = a_process(prot=prot)
+    assert bytes(3) == p.read(VA, 3)
+
+
+@pytest.mark.parametrize(
+    ("fmt", "last"),
+    [
+        ("x86-32", 0xBFFF_F000),
+        ("x86-pae", 0xBFFF_F000),
+        ("x86-64-4", 0x7FFF_FFFF_E000),
+        ("x86-64-5", 0xFF_FFFF_FFFF_E000),
+        ("arm-short", 0xBEFF_F000),
+        ("arm-lpae", 0xBEFF_F000),
+        ("arm64-4k-48", 0xFFFF_FFFF_F000),
+        ("sv39", 0x3F_FFFF_F000),
+    ],
+)
+def test_user_addresses_end_at_task_size(fmt, last):
+    p, _, _ = a_process(fmt)
+    p.mmap(last, 1)
+    assert p.write(last + PAGE - 1, b"!")
+    with pytest.raises(vm.VmlabError, match="user address"):
+        p.mmap(last + PAGE, 1)
+
+
+@pytest.mark.parametrize("fmt", FORMATS)
+def test_fork_leaves_what_was_only_read_to_the_childs_faults(fmt):
+    """mm/memory.c:vma_needs_copy: without an anon_vma no entry is copied, and the zero page makes none."""
+    p, memory, pool = a_process(fmt)
+    p.read(VA, 1)
+    q = p.fork()
+    assert [] == list(q.space.pages(VA, VA + 4 * PAGE))
+    q.read(VA, 1)
+    assert ["do_user_addr_fault", "handle_pte_fault", "do_anonymous_page"] == told(q)[1]
+    p.write(VA + PAGE, b"x")  # from now on the area has an anon_vma, and its zero page is copied, too
+    assert [VA, VA + PAGE] == [va for va, _ in p.fork().space.pages(VA, VA + 4 * PAGE)]
+    check_counts(memory, pool)
+
+
+@pytest.mark.parametrize("fmt", ["x86-64-4", "arm64-4k-48", "sv39"])
+def test_shared_memory_is_writable_from_the_first_read_on_and_a_shared_file_is_not(fmt):
+    """mm/mmap.c:vma_wants_writenotify: only a file that can be written back wants to know of the first write."""
+    p, _, _ = a_process(fmt, shared=True)
+    p.mmap(VA + 16 * PAGE, 1, file=file_of("f", b"abc"), shared=True)
+    for va, is_asked in ((VA, False), (VA + 16 * PAGE, True)):
+        p.read(va, 1)
+        faults = len(p.faults)
+        assert not p.page_table.pte(va).dirty
+        assert p.write(va, b"x")
+        assert p.page_table.pte(va).dirty
+        assert is_asked == ("do_wp_page" in [step.function for fault in p.faults[faults:] for step in fault.steps])
+
+
+def test_mprotect_lets_write_at_once_where_a_fault_would_have_nothing_to_do():
+    """mm/mprotect.c:can_change_pte_writable, and change_pte_range's newprot for shared memory."""
+    p, memory, _ = a_process(pages=3)
+    p.mmap(VA + 8 * PAGE, 2, file=file_of("f", bytes(2 * PAGE)), shared=True)
+    p.mmap(VA + 16 * PAGE, 1, shared=True)
+    for va in (VA, VA + PAGE, VA + 8 * PAGE):
+        p.write(va, b"x")
+    for va in (VA + 2 * PAGE, VA + 9 * PAGE, VA + 16 * PAGE):
+        p.read(va, 1)
+    p.madvise(VA + PAGE, PAGE, "FREE")  # writable and clean
+    writable = {}
+    for start, pages in ((VA, 3), (VA + 8 * PAGE, 2), (VA + 16 * PAGE, 1)):
+        p.mprotect(start, pages * PAGE, "r")
+        assert not any(pte.write for _, pte in p.space.pages(start, start + pages * PAGE))
+        p.mprotect(start, pages * PAGE, "rw")
+        writable |= {(va - VA) // PAGE: pte.write for va, pte in p.space.pages(start, start + pages * PAGE)}
+    assert {0: True, 1: False, 2: False, 8: True, 9: False, 16: True} == writable
+    assert memory
+
+
+def test_mprotect_to_the_same_rights_looks_at_nothing():
+    p, memory, _ = a_process()
+    p.write(VA, b"x")
+    p.madvise(VA, PAGE, "FREE")
+    assert p.page_table.pte(VA).write
+    assert not p.page_table.pte(VA).dirty
+    assert 0 == p.mprotect(VA, 4 * PAGE, "rw")
+    assert p.page_table.pte(VA).write
+    assert memory
+
+
 def test_a_write_that_runs_off_its_area_says_how_far_it_came():
     p, _, _ = a_process(pages=1)
     found = p.write(VA + PAGE - 3, b"123456")

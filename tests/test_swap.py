@@ -110,6 +110,23 @@ def test_areas_with_the_highest_priority_come_first_and_equals_take_turns():
     assert [-2, -3] == [area.prio for area in memory.swap.areas.values()][3:]
 
 
+def test_swapoff_of_an_area_without_a_priority_of_its_own_moves_the_later_ones_up():
+    """mm/swapfile.c:swapoff: si->prio++ for those below, and least_priority++."""
+    memory, _ = a_memory(pages=0)
+    for prio in (None, None, 5, None):
+        memory.swapon(9, prio)
+    prios = lambda: {number: area.prio for number, area in memory.swap.areas.items()}  # noqa: E731
+    assert {0: -2, 1: -3, 2: 5, 3: -4} == prios()
+    assert memory.swapoff(1)
+    assert {0: -2, 2: 5, 3: -3} == prios()
+    assert memory.swapoff(2)
+    assert {0: -2, 3: -3} == prios()
+    memory.swapon(9)
+    assert {0: -2, 1: -4, 3: -3} == prios()
+    memory.swap.areas[0].writable = False
+    assert 3 == memory.swap.get_slot()[0]
+
+
 def test_a_small_area_that_does_not_seek_gives_every_second_slot():
     area = SwapArea(0, 150, 10, rotational=False, start=130)
     assert [131, 133, 135, 137, 139, 141, 143, 145, 147, 149, 1, 3] == [area.take() for _ in range(12)]

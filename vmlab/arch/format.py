@@ -182,6 +182,12 @@ class Format(NamedTuple):
     two_roots: bool = False  # the upper half of the addresses has a root of its own
     software: Software | None = None
     first_level: int = 0  # the architecture's number of levels[0]
+    task_size: int = 0  # one past the last user address (TASK_SIZE, 32 bits: with the usual split); 0: all of the half
+
+    @property
+    def user_end(self) -> int:
+        """One past the last address that Linux lets a process map."""
+        return self.task_size or 1 << self.va_bits - 1
 
     @property
     def page_shift(self) -> int:

@@ -118,7 +118,10 @@ def do_fault(mm: MmStruct, area: Vma, va: int, access: str, fault: Fault) -> Non
     else:
         name = "do_shared_fault" if access == "write" else "do_read_fault"
         fault.step(name, f"map the file's own frame {page.pfn:#x}")
-        mm.map_page(area, va, page, fresh(area, access == "write"), "map", name)
+        new = fresh(area, access == "write")
+        if not area.wants_writenotify:
+            new = new._replace(write=area.shared and area.allows("write"))
+        mm.map_page(area, va, page, new, "map", name)
         page.dirty |= access == "write"
     fault.end(result, "read from disk" if result == MAJOR else "the page was in RAM, or is new")
 

@@ -1,8 +1,9 @@
 """fork: the areas are copied, the entries are copied, the frames are not.
 
 Every entry that may be written becomes read-only in parent and child; a swap entry is copied and its slot counts one
-user more. Areas that never held a private page are left for faults to fill (Linux 6.1, kernel/fork.c:dup_mmap,
-mm/memory.c: vma_needs_copy, copy_present_pte, copy_nonpresent_pte).
+user more. Areas that never held a private page (no anon_vma: a file's, shared memory, or anonymous memory of which only
+the zero page was read) are left for faults to fill (Linux 6.1, kernel/fork.c:dup_mmap, mm/memory.c: vma_needs_copy,
+copy_present_pte, copy_nonpresent_pte).
 
 Left out: MADV_DONTFORK and WIPEONFORK, and everything of a process that is not memory.
 """
@@ -23,7 +24,7 @@ def dup_mm(parent: MmStruct, name: str) -> MmStruct:
     try:
         for area in parent.vmas:
             copy = child.vmas.add(replace(area, locked=False))
-            if area.has_anon or area.file is None:
+            if area.has_anon:
                 for va, _ in list(parent.pages(area.start, area.end)):
                     child.table.reach(va)  # may reclaim, so the entry is read after it
                     if (pte := parent.table.pte(va)).raw:

@@ -25,8 +25,6 @@ from .vma import Vma, VmaTree
 if TYPE_CHECKING:
     from .events import Place
 
-USER_TOP = {32: 0xC000_0000}  # TASK_SIZE of 32-bit kernels with the usual split; half of the addresses elsewhere
-
 
 class MmStruct(Mm):
     """struct mm_struct. Counters are pages: `anon`, `file` (shmem too) and `swapents`, as in /proc/PID/status."""
@@ -40,8 +38,7 @@ class MmStruct(Mm):
         self.anon = self.file = self.swapents = 0
         self.minor = self.major = 0
         self.alive = True
-        fmt = page_format(memory.format)
-        self.top = USER_TOP.get(fmt.va_bits, 1 << fmt.va_bits - 1)
+        self.top = page_format(memory.format).user_end
         memory.mms.append(self)
 
     def __repr__(self) -> str:
@@ -124,6 +121,8 @@ class MmStruct(Mm):
         rights = check_prot(prot)
         changed = 0
         for area in self.vmas.isolate(start, end):
+            if area.prot == rights:
+                continue  # mprotect_fixup: nothing is looked at
             area.prot = rights
             for at, pte in self.pages(area.start, area.end):
                 if pte.pfn is not None:
@@ -132,10 +131,14 @@ class MmStruct(Mm):
         return changed
 
     def _change_protection(self, area: Vma, va: int, pte: Pte) -> bool:
-        """change_pte_range: rights go at once; writing comes back by a fault, unless nobody else can see the page."""
+        """change_pte_range: rights go at once; writing comes back by a fault, unless that would have nothing to do.
+
+        So it is for a dirty page that is shared, or nobody else's (can_change_pte_writable), and for shared memory.
+        """
         assert pte.pfn is not None
         page = self.memory.frames.get(pte.pfn)
-        writable = area.allows("write") and (pte.write or (pte.dirty and page is not None and page.exclusive))
+        granted = pte.dirty and (area.shared or (page is not None and page.exclusive))
+        writable = area.allows("write") and (granted or (area.shared and not area.wants_writenotify))
         new = pte._replace(write=writable, nx="x" not in area.prot, none=area.prot == "")
         if new == pte:
             return False

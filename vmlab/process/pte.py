@@ -15,7 +15,7 @@ from typing import NamedTuple
 from ..arch.format import Flag, Leaf
 from ..arch.swap_format import SwapFormat
 from ..arch.swap_formats import swap_format
-from ..units import PAGE_SHIFT
+from ..units import PAGE_SHIFT, PAGE_SIZE
 from ..virtual.page_table import PageTable, _with
 from .swap_entry import SwapEntry
 
@@ -64,6 +64,12 @@ class ProcessTable(PageTable):
         except NoFrames:  # a format with two roots may have got one of them
             self.release()
             raise
+
+    @property
+    def pages_of_table(self) -> int:
+        """Pages that one of Linux's last-level tables maps (PTRS_PER_PTE); it may share a frame with the hardware's."""
+        software = self.format.software
+        return PAGE_SIZE // self.format.entry_bytes >> bool(software and software.offset)
 
     def release(self) -> None:
         """Give every table back, the root last: the process has ended."""

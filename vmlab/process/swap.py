@@ -23,6 +23,17 @@ if TYPE_CHECKING:
 READAHEAD_HITS = 4  # swapin_readahead_hits at boot (mm/swap_state.c)
 
 
+def nr_pages(before: int, now: int, hits: int, most: int, last: int) -> int:
+    """__swapin_nr_pages: how many slots or addresses to read at once, `now` among them.
+
+    More where pages that were read ahead were used since the last time (`hits`), or where the last place (`before`) is
+    next to this one; at most `most`, and at least half of the `last` window.
+    """
+    is_next = abs(now - before) == 1
+    wanted = max(4, 1 << (hits + 1).bit_length()) if hits else 1 + is_next
+    return max(min(wanted, most), last // 2)
+
+
 @dataclass(frozen=True, slots=True)
 class Where:
     """The way from (mm, va) to where the page is: the entry, and the slot or frame that it names."""
@@ -82,9 +93,13 @@ class Swap:
         self._turns.insert(place, type)
 
     def forget(self, type: int) -> None:
-        """The end of swapoff: the area is empty and goes."""
-        del self.areas[type]
+        """The end of swapoff: the area is empty and goes; those that got a lower priority by themselves move up."""
+        prio = self.areas.pop(type).prio
         self._turns.remove(type)
+        if prio < 0:
+            self._next_auto += 1
+            for area in self.areas.values():
+                area.prio += area.prio < prio
 
     def area(self, type: int) -> SwapArea:
         """The area of a type; refuses one that is not there."""
@@ -167,12 +182,7 @@ class Swap:
         if most <= 1:
             return 1
         hits, self.hits = self.hits, 0
-        wanted = hits + 2
-        if wanted == 2:
-            wanted = 2 if abs(offset - self.prev_offset) == 1 else 1
-        else:
-            wanted = max(4, 1 << (wanted - 1).bit_length())
-        pages = max(min(wanted, most), self.last_readahead // 2)
+        pages = nr_pages(self.prev_offset, offset, hits, most, self.last_readahead)
         if not hits:
             self.prev_offset = offset
         self.last_readahead = pages

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..units import PAGE_SHIFT
 from .events import Fault
 from .fault import MAJOR, MINOR, do_wp_page
 from .file import File
@@ -16,8 +17,11 @@ from .memory import Memory
 from .mm import MmStruct
 from .page import PageFrame, Slot
 from .pte import NoFrames, Pte
+from .swap import nr_pages
 from .swap_entry import SwapEntry
 from .vma import Vma
+
+RA_ORDER_CEILING, RA_HITS_MAX = 5, 63  # mm/swap_state.c: SWAP_RA_ORDER_CEILING (3 on 32 bits), SWAP_RA_HITS_MAX
 
 
 def do_swap_page(mm: MmStruct, area: Vma, va: int, access: str, pte: Pte, fault: Fault) -> None:
@@ -29,8 +33,7 @@ def do_swap_page(mm: MmStruct, area: Vma, va: int, access: str, pte: Pte, fault:
     page, result = memory.swap.cache.get(slot), MINOR
     fresh_page = False
     if page is not None:
-        memory.swap.hits += page.readahead
-        page.readahead = False
+        _note_hit(memory, area, va, page)
         fault.step("swap_cache_get_folio", f"the page is still in the swap cache: frame {page.pfn:#x}, nothing to read")
     elif device.synchronous and device.count(slot[1]) == 1:
         page, result, fresh_page = memory.new_page(bytes(device.read(slot[1]))), MAJOR, True
@@ -63,14 +66,29 @@ def do_swap_page(mm: MmStruct, area: Vma, va: int, access: str, pte: Pte, fault:
 def swapin_readahead(mm: MmStruct, area: Vma, va: int, slot: Slot, fault: Fault) -> PageFrame:
     """Read the slot, and neighbours: by slot number if some device seeks, else by address."""
     memory = mm.memory
-    seeks = any(each.rotational for each in memory.swap.areas.values())
+    seeks = _any_seeks(memory)
     name = "swap_cluster_readahead" if seeks else "swap_vma_readahead"
     slots = _cluster(memory, slot) if seeks else _neighbours(mm, area, va)
+    read = [each for each in slots if _read_ahead(memory, each, each != slot)]  # in order, the wanted one in its place
     page = read_swap_cache(memory, slot)
-    with page.held():
-        others = [each for each in slots if each != slot and _read_ahead(memory, each)]
-    fault.step(name, f"read slot {slot[1]} to frame {page.pfn:#x}, and {len(others)} neighbours, into the swap cache")
+    others = len(read) - (slot in read)
+    fault.step(name, f"read slot {slot[1]} to frame {page.pfn:#x}, and {others} neighbours, into the swap cache")
     return page
+
+
+def _any_seeks(memory: Memory) -> bool:
+    """nr_rotate_swap: whether slots lie next to each other for a reason (else swap_use_vma_readahead)."""
+    return any(each.rotational for each in memory.swap.areas.values())
+
+
+def _note_hit(memory: Memory, area: Vma, va: int, page: PageFrame) -> None:
+    """swap_cache_get_folio: a page that was read ahead is used now, so the next window may be larger."""
+    used, page.readahead = page.readahead, False
+    if _any_seeks(memory):
+        memory.swap.hits += used
+    else:
+        _, window, hits = area.readahead
+        area.readahead = va, window, min(hits + used, RA_HITS_MAX)
 
 
 def _cluster(memory: Memory, slot: Slot) -> list[Slot]:
@@ -81,10 +99,21 @@ def _cluster(memory: Memory, slot: Slot) -> list[Slot]:
 
 
 def _neighbours(mm: MmStruct, area: Vma, va: int) -> list[Slot]:
-    """Slots of the pages around an address, in the same area; the first fault of an area reads as many as allowed."""
-    size = 1 << mm.memory.swap.page_cluster
-    start = max(area.start, va - (size - 1) // 2 * 4096)
-    entries = (mm.table.pte(at).swap for at in range(start, min(area.end, start + size * 4096), 4096))
+    """swap_ra_info: slots of the pages after, before or around an address, in the same area and the same table."""
+    most = 1 << min(mm.memory.swap.page_cluster, RA_ORDER_CEILING)
+    if most == 1:
+        return []
+    page, (before, last, hits) = va >> PAGE_SHIFT, area.readahead
+    before >>= PAGE_SHIFT
+    window = nr_pages(before, page, hits, most, last)
+    area.readahead = va, window, 0
+    if window == 1:
+        return []
+    first = page if page == before + 1 else page - window + 1 if page == before - 1 else page - (window - 1) // 2
+    table = mm.table.pages_of_table
+    start = max(first, area.start >> PAGE_SHIFT, page & -table)
+    end = min(first + window, area.end >> PAGE_SHIFT, (page & -table) + table)
+    entries = (mm.table.pte(at << PAGE_SHIFT).swap for at in range(start, end))
     return [entry.slot for entry in entries if entry is not None]
 
 
@@ -97,13 +126,13 @@ def read_swap_cache(memory: Memory, slot: Slot) -> PageFrame:
     return page
 
 
-def _read_ahead(memory: Memory, slot: Slot) -> bool:
-    """A neighbour, if its slot is in use and it is not here yet; no frame for it is no reason to fail."""
+def _read_ahead(memory: Memory, slot: Slot, ahead: bool) -> bool:
+    """A slot that is in use and not here yet, marked if nobody asked for it; no frame for it is no reason to fail."""
     area = memory.swap.area(slot[0])
     if not area.count(slot[1]) or slot in memory.swap.cache:
         return False
     try:
-        read_swap_cache(memory, slot).readahead = True
+        read_swap_cache(memory, slot).readahead = ahead
     except NoFrames:
         return False
     return True

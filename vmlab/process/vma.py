@@ -27,6 +27,7 @@ class Vma:
     shared: bool = False
     locked: bool = False
     has_anon: bool = False  # anon_vma: some page here was private once
+    readahead: tuple[int, int, int] = (0, 0, 4)  # swap_readahead_info: last fault's address, its window, pages used
 
     @property
     def kind(self) -> str:
@@ -38,10 +39,21 @@ class Vma:
         return "shared" if self.shared else "file"
 
     def allows(self, access: str) -> bool:
-        """Whether "read", "write" or "fetch" is permitted; x86 and most others read what they may write."""
+        """Whether "read", "write" or "fetch" is permitted; a read needs any right at all (vma_is_accessible).
+
+        Not so on RISC-V, on x86 with protection keys and on arm64 with EPAN: they can fetch what they may not read.
+        """
         if access == "read":
-            return "r" in self.prot or "w" in self.prot
+            return bool(self.prot)
         return {"write": "w", "fetch": "x"}[access] in self.prot
+
+    @property
+    def wants_writenotify(self) -> bool:
+        """Whether the first write to each page faults, so that the file knows which are dirty (vma_wants_writenotify).
+
+        Shared memory has no disk to write to: its pages are writable at the first touch, even if that is a read.
+        """
+        return self.shared and "w" in self.prot and self.kind != "shmem"
 
     def index(self, va: int) -> int:
         """Page number in the file."""

@@ -112,6 +112,7 @@ ARM_SHORT = Format(
     fault=short_fault,
     software=Software(flag("present", 1), Address(bits(31, 12)), offset=-2048, flags=_LINUX),
     first_level=1,
+    task_size=0xBF00_0000,  # PAGE_OFFSET - 16 MiB: modules lie in between
 )
 
 _PA40 = bits(39, 12)
@@ -138,6 +139,7 @@ ARM_LPAE = Format(
     # L_PTE_PRESENT is 3: bit 1 stays in an entry whose valid bit PROT_NONE took away
     software=Software(Flag("present", ((1, 0), (2, 0))), Address(_PA40)),
     first_level=1,
+    task_size=0xBF00_0000,
 )
 
 FORMATS = (ARM_SHORT, ARM_LPAE)

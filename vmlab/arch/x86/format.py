@@ -104,6 +104,7 @@ X86_32 = Format(
     signed=False,
     fault=fault,
     software=_linux(32),
+    task_size=0xC000_0000,  # PAGE_OFFSET
 )
 X86_PAE = Format(
     "x86-pae",
@@ -118,6 +119,7 @@ X86_PAE = Format(
     signed=False,
     fault=fault,
     software=_linux(64),
+    task_size=0xC000_0000,
 )
 X86_64_4 = Format(
     "x86-64-4",
@@ -128,6 +130,7 @@ X86_64_4 = Format(
     signed=True,
     fault=fault,
     software=_linux(64),
+    task_size=(1 << 47) - 4096,  # a page less, so that no instruction ends at the first non-canonical address
 )
 X86_64_5 = Format(
     "x86-64-5",
@@ -138,6 +141,7 @@ X86_64_5 = Format(
     signed=True,
     fault=fault,
     software=_linux(64),
+    task_size=(1 << 56) - 4096,
 )
 
 FORMATS = (X86_32, X86_PAE, X86_64_4, X86_64_5)

@@ -28,6 +28,10 @@ def verdict(references: int, referenced: bool) -> str:
             """Any name."""
             return 0
 
+        def written(self) -> int:
+            """Nothing goes."""
+            return 0
+
     return Scan(Lruvec(), One())._check_references(TracePage(0, referenced=referenced))
 
 
