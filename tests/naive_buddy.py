@@ -36,6 +36,7 @@ class NaiveZone:
         self.where = {}  # first frame of a free block -> (order, list's migratetype)
         self.used = {}  # first frame of a block in use -> (order, movable)
         self.on_pcp = {}  # first frame -> (order, migratetype)
+        self.pcppage_type = {}  # first frame -> migratetype of the free list it was taken from last
         self.pcp = [{"lists": {p: [] for p in range(14)}, "count": 0, "factor": 0} for _ in range(cpus)]
         self.nr_highatomic, self.managed = 0, 0
         for pfn in sorted(free & cma):
@@ -72,6 +73,7 @@ class NaiveZone:
                 while current > order:
                     current -= 1
                     self.add(first + (1 << current), current, mt)
+                self.pcppage_type[first] = mt  # set_pcppage_migratetype
                 return first
         return None
 
@@ -198,7 +200,7 @@ class NaiveZone:
                 if first is None:
                     break
                 chain.append(first)
-                self.on_pcp[first] = order, self.block_type(first)
+                self.on_pcp[first] = order, self.pcppage_type[first]
                 pcp["count"] += 1 << order
             if not chain:
                 return None

@@ -190,6 +190,23 @@ def test_a_zone_with_little_memory_keeps_no_types_apart():
     assert 31 == sum(count << order for order, count in enumerate(buddy.nr_free_by_type(zone)[Migratetype.UNMOVABLE]))
 
 
+def test_a_page_that_refilled_a_cpus_list_goes_back_to_the_free_list_it_came_from():
+    """__rmqueue_smallest ends in set_pcppage_migratetype(page, migratetype), the free list's; rmqueue_bulk leaves that
+    as it is, and free_pcppages_bulk frees with it. A pageblock too full to be claimed lends its pages only.
+    """
+    zone = Zone(0, 0, "Normal", 0, 32, pcp_batch=2, pcp_high=8)
+    buddy = Buddy([zone], [(0, 32)], 6)
+    for order in (0, 2, 3, 4):  # the whole pageblock is UNMOVABLE now; 0x1 and the pair 0x2 are left of it
+        buddy.alloc(zone, order, Migratetype.UNMOVABLE)
+
+    assert 1 == buddy.alloc(zone, 0, Migratetype.MOVABLE, cpu=0)
+    assert {(0, Migratetype.MOVABLE): [2]} == pcp.pages(buddy, zone, 0).lists
+    pcp.drain(buddy, zone, 0)
+    assert [0, 1, 0, 0, 0, 0] == buddy.nr_free_by_type(zone)[Migratetype.MOVABLE]
+    buddy.free(1)  # a page that was handed out goes by its pageblock
+    assert [1, 0, 0, 0, 0, 0] == buddy.nr_free_by_type(zone)[Migratetype.UNMOVABLE]
+
+
 # --- cost ---
 
 

@@ -2,7 +2,10 @@
 
 A CPU has 14 lists: orders 0 to 3 of the three ordinary migratetypes, and two for blocks of pageblock_order where
 huge pages are on. A page on them is neither on a free list nor counted as free.
-Linux 6.1, mm/page_alloc.c: rmqueue_pcplist, rmqueue_bulk, free_unref_page_commit, nr_pcp_free, free_pcppages_bulk.
+A page keeps the migratetype under which it came, and goes back to that free list: one that refilled the list has its
+free list's, which need not be its pageblock's, one that was given back has its pageblock's.
+Linux 6.1, mm/page_alloc.c: rmqueue_pcplist, rmqueue_bulk, __rmqueue_smallest (set_pcppage_migratetype),
+free_unref_page_commit, nr_pcp_free, free_pcppages_bulk.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import numpy as np
 from ..jit import inline, kernel
 from ..unlikely import unlikely
 from .buddy_kernels import (
+    CMA,
     DRAIN,
     FOUR,
     FROM_PCP,
@@ -94,7 +98,8 @@ def _refill(area, row, counts, order, mt, flags, trace):  # type: ignore[no-unty
         if x == NONE:
             break
         link(area.links, u64(area.links[(row << ONE) + ONE]), x)
-        area.state[x] = ((PCP_TAG + block_type(area, x)) << FOUR) | order
+        listed = CMA if block_type(area, x) == CMA else mt  # set_pcppage_migratetype: the list that it stood on
+        area.state[x] = ((PCP_TAG + listed) << FOUR) | order
         came += ONE
     area.zone[counts] += came << order
     note(trace, REFILL, order, came, mt)
