@@ -27,7 +27,7 @@ FLOORS = [
     {"live"},
     {"views", "study"},
     {"explore"},
-    {"bench", "book", "grade", "warm", "doctor", "lab", "websocket"},
+    {"bench", "book", "grade", "warm", "doctor", "lab", "seat", "websocket"},
     {"cli", "__main__"},
 ]
 SEPARATE = ({"views", "study"},)  # neighbours on one floor that must not know each other

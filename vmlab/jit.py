@@ -122,17 +122,34 @@ def _one_writer_at_a_time(compiled: Any, folder: Path) -> None:
 
 @functools.cache
 def cache_folder() -> Path | None:
-    """Return the folder for compiled kernels: in the package, else in the user's cache, else nowhere."""
-    name = f"kernels-{_digest()}"
+    """Return the folder for compiled kernels: in the package, else in the user's cache, else nowhere.
+
+    What stands in one that can only be read is copied to the next: numba takes nothing from where it cannot write.
+    """
+    name, ready = f"kernels-{_digest()}", None
     for base in _cache_bases():
         folder = base / name
         try:
+            if ready is not None and not folder.exists():
+                _copy_whole(ready, folder)
             folder.mkdir(parents=True, exist_ok=True)
         except OSError:
             continue
         if os.access(folder, os.W_OK):
             return folder
+        ready = folder
     return None
+
+
+def _copy_whole(ready: Path, folder: Path) -> None:
+    """Copy a folder so that it is there with everything in it, or not at all, whoever else does the same."""
+    import shutil
+    import tempfile
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="copy-") as part, contextlib.suppress(OSError):
+        copy = shutil.copytree(ready, Path(part) / "all", copy_function=shutil.copyfile)
+        Path(copy).rename(folder)
 
 
 def _cache_bases() -> list[Path]:
