@@ -73,13 +73,18 @@ class NaiveCache:
             self.node.append(slab)
 
 
-def order(size: int, cpus: int) -> int:
+def order(size: int, cpus: int, min_order: int = 0, slub_max_order: int = 3, min_objects: int = 0) -> int:
     """calculate_order of Linux 6.1, statement by statement (mm/slub.c)."""
 
     def calc_slab_order(min_objects: int, max_order: int, fraction: int) -> int:
         found = 0
+        if (4096 << min_order) // size > 32767:
+            while (4096 << found) < size * 32767:
+                found += 1
+            return found - 1
         while (4096 << found) < min_objects * size:
             found += 1
+        found = max(min_order, found)
         while found <= max_order:
             slab_size = 4096 << found
             if slab_size % size <= slab_size // fraction:
@@ -87,15 +92,17 @@ def order(size: int, cpus: int) -> int:
             found += 1
         return found
 
-    fls = len(bin(cpus)) - 2
-    min_objects = min(4 * (fls + 1), (4096 << 3) // size)
+    if not min_objects:
+        fls = len(bin(cpus)) - 2
+        min_objects = 4 * (fls + 1)
+    min_objects = min(min_objects, (4096 << slub_max_order) // size)
     while min_objects > 1:
         fraction = 16
         while fraction >= 4:
-            found = calc_slab_order(min_objects, 3, fraction)
-            if found <= 3:
+            found = calc_slab_order(min_objects, slub_max_order, fraction)
+            if found <= slub_max_order:
                 return found
             fraction //= 2
         min_objects -= 1
-    found = calc_slab_order(1, 3, 1)
-    return found if found <= 3 else calc_slab_order(1, 20, 1)
+    found = calc_slab_order(1, slub_max_order, 1)
+    return found if found <= slub_max_order else calc_slab_order(1, 20, 1)

@@ -44,8 +44,11 @@ class FakeFrames:
     def __init__(self, most: int = 1 << 20) -> None:
         self.next, self.most = 16, most
         self.out: dict[int, Page] = {}
+        self.asked: list[tuple[int, str | int]] = []  # (order, gfp) of every request
+        self.given_back: list[int] = []
 
     def alloc(self, order: int, gfp: str | int) -> Page | NoPage:
+        self.asked.append((order, gfp))
         if sum(1 << page.order for page in self.out.values()) + (1 << order) > self.most:
             return NoPage(order, str(gfp), ())
         pfn = -(-self.next >> order) << order
@@ -55,6 +58,7 @@ class FakeFrames:
 
     def free(self, page: Page) -> None:
         assert self.out.pop(page.pfn) == page
+        self.given_back.append(page.pfn)
 
 
 def make(size: int = 512, rules: CpuRules | None = None, most: int = 1 << 20, seed: int = 0, **more):

@@ -12,6 +12,7 @@ from naive_slab import NaiveCache
 from slab_parts import allocator, make
 
 import vmlab as vm
+from vmlab.physical.gfp import mask
 from vmlab.physical.slab import KmemCache
 from vmlab.physical.slab_page import (
     BadObject,
@@ -19,7 +20,7 @@ from vmlab.physical.slab_page import (
     DoubleFree,
     WrongCache,
 )
-from vmlab.physical.slab_size import CpuRules
+from vmlab.physical.slab_size import CpuRules, SlabFlag
 
 # The free list
 
@@ -143,6 +144,44 @@ def test_no_frames_is_a_result_and_smaller_slabs_are_tried_first():
 
     assert [bool(slab_cache.alloc()) for _ in range(5)] == [True] * 4 + [False]
     assert [page.order for page in fake.out.values()] == [0]
+
+
+@pytest.mark.parametrize(
+    ("family", "gfp", "zone_and_type"),
+    [
+        (SlabFlag.NONE, "GFP_KERNEL | __GFP_MOVABLE | __GFP_ZERO", 0),
+        (SlabFlag.RECLAIM_ACCOUNT, "GFP_KERNEL", mask("__GFP_RECLAIMABLE")),
+        (SlabFlag.CACHE_DMA, "GFP_KERNEL | __GFP_HIGHMEM", mask("__GFP_DMA")),
+        (SlabFlag.CACHE_DMA32, "GFP_KERNEL", mask("__GFP_DMA32")),
+    ],
+)
+def test_zone_and_migratetype_are_the_caches_and_the_first_try_does_not_reclaim(family, gfp, zone_and_type):
+    """mm/slub.c: new_slab keeps GFP_RECLAIM_MASK | GFP_CONSTRAINT_MASK, allocate_slab adds s->allocflags."""
+    slab_cache, fake = make(1024, most=1, family=family)
+    slab_cache.alloc(gfp)
+    first = mask("__GFP_IO | __GFP_FS | __GFP_NOMEMALLOC") | zone_and_type
+    assert [(1, first), (0, mask("GFP_KERNEL") | zone_and_type)] == fake.asked
+    one_page, fake = make(512, family=family)
+    one_page.alloc("GFP_ATOMIC")
+    assert [(0, mask("GFP_ATOMIC") | zone_and_type)] == fake.asked
+
+
+def test_empty_slabs_of_a_cpu_are_given_back_oldest_first():
+    """__unfreeze_partials chains them in slab_to_discard, and walks that afterwards."""
+    slab_cache, fake = make(2048)
+    objects = [[slab_cache.alloc() for _ in range(8)] for _ in range(20)]
+    assert (6, 5) == (slab_cache.cpu_partial_slabs, slab_cache.min_partial)
+    for number in range(6):  # five that are not empty, for the node's list, and one that pushes them there
+        slab_cache.free(objects[number][0])
+    slab_cache.free(objects[6][0])
+    slab_cache.flush(0)
+    assert 7 == len(slab_cache.partial[0])
+    for number in range(10, 16):
+        for va in objects[number]:
+            slab_cache.free(va)
+    assert [] == fake.given_back
+    slab_cache.free(objects[17][0])
+    assert fake.given_back == [slab_cache.frames.pfn(min(objects[number])) for number in range(10, 16)]
 
 
 @pytest.mark.parametrize("cpu", [-1, 1])

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from naive_slab import order
 from slab_parts import extract, machine
 
 import vmlab as vm
 from vmlab.physical.slab import KmemCache
-from vmlab.physical.slab_size import CpuRules, SlabFlag, calculate_alignment, calculate_order, calculate_sizes
+from vmlab.physical.slab_size import (
+    CpuRules,
+    OrderLimits,
+    SlabFlag,
+    calculate_alignment,
+    calculate_order,
+    calculate_sizes,
+)
 
 
 @cache
@@ -87,6 +95,30 @@ def test_cache_line_is_the_recorded_one(name):
 @given(st.integers(1, 1 << 16), st.integers(1, 4096))
 def test_order_is_the_kernels_loop(size, cpus):
     assert calculate_order(size, cpus) == order(size, cpus)
+
+
+@given(st.integers(1, 1 << 16), st.integers(1, 64), st.integers(0, 10), st.integers(0, 10), st.integers(0, 200))
+@example(8, 1, 6, 3, 0)  # 32768 objects do not fit the 15 bits that count them
+@example(16, 1, 7, 10, 0)
+def test_order_with_the_parameters_of_the_command_line(size, cpus, min_order, max_order, min_objects):
+    limits = OrderLimits(min_order, max_order, min_objects)
+    assert calculate_order(size, cpus, limits=limits) == order(size, cpus, min_order, max_order, min_objects)
+
+
+@pytest.mark.parametrize(
+    ("cmdline", "orders"),
+    [
+        ("", [0, 1, 3]),
+        ("slub_max_order=0", [0, 0, 1]),
+        ("slub_min_order=2", [2, 2, 3]),
+        ("slub_min_objects=4", [0, 0, 3]),
+        ("slub_max_order=99 slub_min_objects=64", [0, 3, 7]),
+    ],
+)
+def test_the_command_line_bounds_the_orders(cmdline, orders):
+    """kmalloc-64, -512 and -8k on four CPUs (Documentation/mm/slub.rst)."""
+    slab = vm.boot(replace(vm.load_machine("amd64-pc-1g"), cmdline=cmdline, cpus=4)).slab
+    assert orders == [slab[name].order for name in ("kmalloc-64", "kmalloc-512", "kmalloc-8k")]
 
 
 def test_the_6_12_rule_differs_only_for_large_objects():

@@ -3,7 +3,7 @@
 A CPU takes objects from its own slab without a lock; when that is used up, from its partial slabs, then from
 the node's, then from a new slab. A freed object goes back to its own slab, whoever frees it. Full slabs are on
 no list (Linux 6.1, mm/slub.c: ___slab_alloc, get_partial_node, do_slab_free, __slab_free, put_cpu_partial,
-__unfreeze_partials, deactivate_slab, shuffle_freelist). What the kernel draws at random comes from one seed.
+__unfreeze_partials, shuffle_freelist). What the kernel draws at random comes from one seed.
 
 Left out: constructors' work, debugging caches (red zones are only laid out), the rule that skips other nodes in
 24 of 1024 cases, frees delayed by SLAB_TYPESAFE_BY_RCU, and memory cgroups.
@@ -15,12 +15,10 @@ from collections import OrderedDict
 from random import Random
 
 from ..units import VmlabError, group_hex
-from . import slab_size
+from . import slab_flush, slab_size
 from .slab_page import BadObject, CpuSlab, DoubleFree, Frames, Slab, WrongCache
 from .slab_size import CpuRules, SlabFlag
 from .zonelist import NoPage, Page
-
-SHRINK_PROMOTE_MAX = 32  # free objects; fuller slabs are sorted to the front of the list
 
 
 class KmemCache:
@@ -43,7 +41,7 @@ class KmemCache:
         self.object_size = sizes.object_size  # grows when another cache is merged into this one
         self.aliases: list[str] = []
         self.mergeable = True
-        self.order = slab_size.calculate_order(sizes.size, rules.order_cpus)
+        self.order = slab_size.calculate_order(sizes.size, rules.order_cpus, limits=rules.limits)
         self.objects_per_slab = slab_size.order_objects(self.order, sizes.size)
         self.min_partial = slab_size.min_partial(sizes.size)
         self.cpu_partial_slabs = slab_size.cpu_partial_slabs(sizes.size, self.objects_per_slab)
@@ -124,10 +122,8 @@ class KmemCache:
         return found
 
     def _new_slab(self, gfp: str | int) -> Slab | NoPage:
-        """allocate_slab: the best order, or else the smallest that holds an object."""
-        page = self.frames.alloc(self.order, gfp)
-        if not page and (least := slab_size.get_order(self.sizes.size)) < self.order:
-            page = self.frames.alloc(least, gfp)
+        """allocate_slab: frames, and the free list through them."""
+        page = self.frames.for_slab(self.order, self.sizes.size, self.flags, gfp)
         if not isinstance(page, Page):
             return page
         slab = Slab(self, page, self.frames.va(page.pfn), slab_size.order_objects(page.order, self.sizes.size))
@@ -186,35 +182,41 @@ class KmemCache:
         if not prior:
             slab.frozen = True
             self._put_cpu_partial(own, slab)
-        elif not slab.inuse and len(self._partial_of(slab)) >= self.min_partial:
-            del self._partial_of(slab)[slab.va]
-            self._discard(slab)
+        elif not slab.inuse and len(self.partial_of(slab)) >= self.min_partial:
+            del self.partial_of(slab)[slab.va]
+            self.discard(slab)
 
     def _put_cpu_partial(self, own: CpuSlab, slab: Slab) -> None:
         """A CPU with its fill of partial slabs gives all of them to their nodes first."""
         if len(own.partial) >= self.cpu_partial_slabs:
-            self._unfreeze_partials(own)
+            self.unfreeze_partials(own)
         own.partial.append(slab)
 
-    def _unfreeze_partials(self, own: CpuSlab) -> None:
+    def unfreeze_partials(self, own: CpuSlab) -> None:
+        """__unfreeze_partials: what nobody needs goes at the end, the last one first."""
+        gone = []
         while own.partial:
             slab = own.partial.pop()
             slab.frozen = False
-            self._keep_or_discard(slab)
+            if not self.keep(slab):
+                gone.append(slab)
+        for slab in reversed(gone):
+            self.discard(slab)
 
-    def _keep_or_discard(self, slab: Slab, *, at_tail: bool = True) -> None:
-        """An empty slab is kept while the node has fewer than min_partial; the others always."""
-        partial = self._partial_of(slab)
+    def keep(self, slab: Slab, *, at_tail: bool = True) -> bool:
+        """Put a slab on its node's list, unless it is empty and the node has min_partial slabs; whether it is there."""
+        partial = self.partial_of(slab)
         if not slab.inuse and len(partial) >= self.min_partial:
-            self._discard(slab)
-            return
+            return False
         partial[slab.va] = slab
         partial.move_to_end(slab.va, last=at_tail)
+        return True
 
-    def _partial_of(self, slab: Slab) -> OrderedDict[int, Slab]:
+    def partial_of(self, slab: Slab) -> OrderedDict[int, Slab]:
+        """The partial list of the slab's node."""
         return self.partial[slab.page.node]
 
-    def _discard(self, slab: Slab) -> None:
+    def discard(self, slab: Slab) -> None:
         """Give an empty slab's frames back."""
         for pfn in range(slab.page.pfn, slab.page.pfn + (1 << slab.page.order)):
             del self.frames.owner[pfn]
@@ -222,39 +224,14 @@ class KmemCache:
         self.frames.free(slab.page)
 
     def flush(self, cpu: int) -> None:
-        """Take a CPU's slabs away from it (flush_slab, deactivate_slab, unfreeze_partials_cpu)."""
-        own = self._cpu(cpu)
-        slab, own.slab, mine, own.freelist = own.slab, None, own.freelist, 0
-        if slab is not None:
-            self._deactivate(slab, mine)
-        self._unfreeze_partials(own)
-
-    def _deactivate(self, slab: Slab, mine: int) -> None:
-        """The CPU's free objects go in front of those that others freed meanwhile."""
-        freed_by_others = bool(slab.freelist)
-        if mine:
-            taken = slab.free_list(mine)
-            slab.set_free_pointer(taken[-1], slab.freelist)
-            slab.freelist = mine
-            slab.inuse -= len(taken)
-        slab.frozen = False
-        if slab.freelist:
-            self._keep_or_discard(slab, at_tail=freed_by_others)
+        """Take a CPU's slabs away from it."""
+        slab_flush.flush(self, self._cpu(cpu))
 
     def shrink(self) -> None:
         """Give every empty slab back, as writing to /sys/kernel/slab/NAME/shrink does; fullest slabs come first."""
-        for cpu in range(len(self.cpus)):
-            self.flush(cpu)
-        for partial in self.partial.values():
-            slabs = list(partial.values())
-            partial.clear()
-            few = [slab for slab in reversed(slabs) if slab.free_objects <= SHRINK_PROMOTE_MAX]
-            many = [slab for slab in slabs if slab.free_objects > SHRINK_PROMOTE_MAX]
-            for slab in sorted(few, key=lambda slab: slab.free_objects) + many:
-                if slab.inuse:
-                    partial[slab.va] = slab
-                else:
-                    self._discard(slab)
+        for cpu in self.cpus:
+            slab_flush.flush(self, cpu)
+        slab_flush.sort_partial(self)
 
     def _cpu(self, cpu: int) -> CpuSlab:
         if not 0 <= cpu < len(self.cpus):

@@ -20,7 +20,7 @@ from ..units import VmlabError
 from . import slab_kernels as run
 from . import slab_lists as k
 from .slab import KmemCache
-from .slab_size import get_order, order_objects
+from .slab_size import order_objects
 from .zonelist import Page
 
 MOST_OBJECTS = 1 << 32  # that 32-bit links tell apart
@@ -151,9 +151,7 @@ class Batch:
         cache, size = self.cache, self.cache.sizes.size
         if not self._free_rows:
             self._grow()
-        page = cache.frames.alloc(cache.order, "GFP_KERNEL")
-        if not page and (least := get_order(size)) < cache.order:
-            page = cache.frames.alloc(least, "GFP_KERNEL")
+        page = cache.frames.for_slab(cache.order, size, cache.flags, "GFP_KERNEL")
         if not isinstance(page, Page):
             return False
         row, lists = self._free_rows.pop(), self.lists

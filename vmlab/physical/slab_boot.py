@@ -8,13 +8,13 @@ Left out: all other caches. The sizes of their structs are not in a machine's de
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .. import arch
 from ..machine import Machine
 from .slab_caches import SlabAllocator
 from .slab_page import Frames
-from .slab_size import CpuRules, SlabFlag
+from .slab_size import CpuRules, OrderLimits, SlabFlag
 
 PATH_MAX = 4096  # bytes of a name while it is looked up (names_cache)
 BIO_MAX_VECS = 256
@@ -41,7 +41,16 @@ def cpu_rules(machine: Machine, rows: arch.Arch) -> CpuRules:
         kmalloc_minalign=rows.kmalloc_minalign["6.1"],
         present_cpus=machine.cpus,
         possible_cpus=machine.possible_cpus,
+        limits=order_limits(machine),
     )
+
+
+def order_limits(machine: Machine) -> OrderLimits:
+    """setup_slub_min_order and its like; the highest order stays below MAX_ORDER."""
+    usual, most = OrderLimits(), (machine.config.max_order or 11) - 1
+    asked = {name: machine.number_parameter(f"slub_{name}") for name in ("min_order", "max_order", "min_objects")}
+    limits = replace(usual, **{name: number for name, number in asked.items() if number is not None})
+    return replace(limits, max_order=min(limits.max_order, most))
 
 
 def structs(machine: Machine, rows: arch.Arch) -> list[Struct]:

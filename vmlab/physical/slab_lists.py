@@ -132,15 +132,18 @@ def listed(lists, row):  # type: ignore[no-untyped-def]
 
 @inline
 def unfreeze(lists, cpu):  # type: ignore[no-untyped-def]
-    """__unfreeze_partials: an empty slab goes away where its node has min_partial, the others to the node's list."""
-    row = pop(lists, cpu)
+    """__unfreeze_partials: an empty slab goes where its node has min_partial, the last first; others to the node."""
+    gone, row = Z, pop(lists, cpu)
     while row != Z:
         lists.slabs[at(row, FROZEN)] = Z
         if lists.slabs[at(row, INUSE)] == Z and listed(lists, row) >= lists.rules[MIN_PARTIAL]:
-            discard(lists, row)
+            lists.slabs[at(row, NEXT)], gone = gone, row
         else:
             add(lists, row)
         row = pop(lists, cpu)
+    while gone != Z:
+        row, gone = gone, u64(lists.slabs[at(gone, NEXT)])
+        discard(lists, row)
 
 
 def empty(rows: int, shift: int, cpus: int, nodes: int, sequence: np.ndarray) -> Lists:

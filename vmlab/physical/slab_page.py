@@ -2,7 +2,7 @@
 
 Each free object keeps a pointer to the next one in a word of its own. `words` holds these words as memory would:
 hardened as CONFIG_SLAB_FREELIST_HARDENED does it (Linux 6.1, mm/slub.c: freelist_ptr, get_freepointer,
-check_valid_pointer).
+check_valid_pointer; allocate_slab).
 
 Left out: every other byte of the objects.
 """
@@ -14,10 +14,23 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..units import PAGE_SHIFT, VmlabError, group_hex
+from . import gfp as flags
+from .slab_size import SlabFlag, get_order
 from .zonelist import NoPage, Page
 
 if TYPE_CHECKING:
     from .slab import KmemCache
+
+
+PASSED_ON = flags.mask(  # of a request's flags: GFP_RECLAIM_MASK | GFP_CONSTRAINT_MASK, mm/internal.h
+    "__GFP_RECLAIM | __GFP_HIGH | __GFP_IO | __GFP_FS | __GFP_NOWARN | __GFP_RETRY_MAYFAIL | __GFP_NOFAIL | "
+    "__GFP_NORETRY | __GFP_MEMALLOC | __GFP_NOMEMALLOC | __GFP_ATOMIC | __GFP_HARDWALL | __GFP_THISNODE"
+)
+OF_THE_CACHE = {  # allocflags, from what the cache was created with
+    SlabFlag.CACHE_DMA: "__GFP_DMA",
+    SlabFlag.CACHE_DMA32: "__GFP_DMA32",
+    SlabFlag.RECLAIM_ACCOUNT: "__GFP_RECLAIMABLE",
+}
 
 
 class BadObject(VmlabError):
@@ -49,6 +62,23 @@ class Frames:
     offset: int = 0  # of the direct map: a physical address plus this is the virtual one
     nodes: tuple[int, ...] = (0,)  # the CPUs' own node first, then by distance
     owner: dict[int, Slab | Page] = field(default_factory=dict)  # by frame number
+
+    def for_slab(self, order: int, size: int, family: SlabFlag, gfp: str | int) -> Page | NoPage:
+        """allocate_slab: 2**order frames if they can be had without reclaim, else as few as hold `size` bytes.
+
+        The zone and the migratetype are the cache's, whatever the request says.
+        """
+        bits = flags.mask(gfp) & PASSED_ON
+        for flag, word in OF_THE_CACHE.items():
+            bits |= flags.mask(word) if flag in family else 0
+        least = get_order(size)
+        if least < order:
+            first = bits & ~flags.mask("__GFP_NOFAIL")
+            if flags.has(bits, "__GFP_DIRECT_RECLAIM"):
+                first = first & ~flags.mask("__GFP_RECLAIM") | flags.mask("__GFP_NOMEMALLOC")
+            if page := self.alloc(order, first):
+                return page
+        return self.alloc(least, bits)
 
     def va(self, pfn: int) -> int:
         """Address of a frame in the direct map."""

@@ -3,8 +3,8 @@
 Rules of Linux 6.1: mm/slab_common.c (calculate_alignment), mm/slub.c (calculate_sizes, calculate_order,
 set_cpu_partial, kmem_cache_open). Sizes are bytes; an order is log2 of the pages of a slab.
 
-Left out: the records of SLAB_STORE_USER and KASAN's metadata, the parameters slub_min_order=, slub_max_order=
-and slub_min_objects=, and the free pointer of kernels before 5.7, which was the object's first word.
+Left out: the records of SLAB_STORE_USER and KASAN's metadata, slub_debug=, and the free pointer of kernels before
+5.7, which was the object's first word.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from enum import Flag, auto
 
 from ..units import PAGE_SIZE, VmlabError, align_down, align_up
 
-SLUB_MAX_ORDER = 3  # PAGE_ALLOC_COSTLY_ORDER: the highest order that is tried for more than one object
+MAX_OBJECTS = 32767  # MAX_OBJS_PER_PAGE: they are counted in 15 bits
 MIN_PARTIAL, MAX_PARTIAL = 5, 10
 
 
@@ -53,6 +53,21 @@ class Sizes:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderLimits:
+    """slub_min_order=, slub_max_order= and slub_min_objects= of the command line, or what stands for them.
+
+    The highest order is PAGE_ALLOC_COSTLY_ORDER: above it only a single object is tried. 0 objects: by the CPUs.
+    """
+
+    min_order: int = 0
+    max_order: int = 3
+    min_objects: int = 0
+
+
+USUAL_LIMITS = OrderLimits()
+
+
+@dataclass(frozen=True, slots=True)
 class CpuRules:
     """What sizes depend on, of the architecture and the machine: bytes, and numbers of CPUs."""
 
@@ -62,6 +77,7 @@ class CpuRules:
     kmalloc_minalign: int = 8  # ARCH_KMALLOC_MINALIGN
     present_cpus: int = 1
     possible_cpus: int = 1  # nr_cpu_ids
+    limits: OrderLimits = USUAL_LIMITS
 
     @property
     def order_cpus(self) -> int:
@@ -122,44 +138,47 @@ def order_objects(order: int, size: int) -> int:
     return (PAGE_SIZE << order) // size
 
 
-def _least_waste(start: int, size: int, fraction: int) -> int | None:
-    """calc_slab_order: the first order from `start` that wastes at most a `fraction`-th of the slab."""
-    for order in range(start, SLUB_MAX_ORDER + 1):
-        slab = PAGE_SIZE << order
-        if slab % size <= slab // fraction:
-            return order
-    return None
+def _least_waste(least: int, size: int, most: int, fraction: int) -> int:
+    """The first order from `least` that wastes at most a `fraction`-th of the slab; above `most` if none does."""
+    order = least
+    while order <= most and (PAGE_SIZE << order) % size > (PAGE_SIZE << order) // fraction:
+        order += 1
+    return order
 
 
-def _min_objects(size: int, cpus: int) -> int:
-    return min(4 * (cpus.bit_length() + 1), order_objects(SLUB_MAX_ORDER, size))
+def _min_objects(size: int, cpus: int, limits: OrderLimits) -> int:
+    return min(limits.min_objects or 4 * (cpus.bit_length() + 1), order_objects(limits.max_order, size))
 
 
-def order_6_1(size: int, cpus: int) -> int:
-    """Linux 6.1: give up objects one by one, and for each number accept more and more waste."""
-    for objects in range(_min_objects(size, cpus), 1, -1):
+def order_6_1(size: int, cpus: int, limits: OrderLimits) -> int:
+    """Linux 6.1: give up objects one by one, and for each number accept more and more waste (calc_slab_order)."""
+    if order_objects(limits.min_order, size) > MAX_OBJECTS:
+        return get_order(size * MAX_OBJECTS) - 1
+    for objects in range(_min_objects(size, cpus, limits), 1, -1):
+        least = max(limits.min_order, get_order(objects * size))
         for fraction in (16, 8, 4):
-            found = _least_waste(get_order(objects * size), size, fraction)
-            if found is not None:
-                return found
-    single = _least_waste(get_order(size), size, 1)
-    return get_order(size) if single is None else single
+            order = _least_waste(least, size, limits.max_order, fraction)
+            if order <= limits.max_order:
+                return order
+    return max(limits.min_order, get_order(size))
 
 
-def order_6_12(size: int, cpus: int) -> int:
+def order_6_12(size: int, cpus: int, limits: OrderLimits) -> int:
     """Linux 6.12: the least order is fixed once; then half of a slab may be wasted, too."""
-    least = get_order(max(_min_objects(size, cpus), 1) * size)
+    least = max(limits.min_order, get_order(max(_min_objects(size, cpus, limits), 1) * size))
+    if order_objects(least, size) > MAX_OBJECTS:
+        return get_order(size * MAX_OBJECTS) - 1
     for fraction in (16, 8, 4, 2):
-        found = _least_waste(least, size, fraction)
-        if found is not None:
-            return found
+        order = _least_waste(least, size, limits.max_order, fraction)
+        if order <= limits.max_order:
+            return order
     return get_order(size)
 
 
-ORDER_RULES: dict[str, Callable[[int, int], int]] = {"6.1": order_6_1, "6.12": order_6_12}
+ORDER_RULES: dict[str, Callable[[int, int, OrderLimits], int]] = {"6.1": order_6_1, "6.12": order_6_12}
 
 
-def calculate_order(size: int, cpus: int, version: str = "6.1") -> int:
+def calculate_order(size: int, cpus: int, version: str = "6.1", limits: OrderLimits = USUAL_LIMITS) -> int:
     """Order of a cache's slabs, for objects `size` bytes apart on a machine with `cpus` CPUs.
 
     >>> [calculate_order(size, cpus=4) for size in (64, 512, 2048, 8192)]
@@ -169,7 +188,7 @@ def calculate_order(size: int, cpus: int, version: str = "6.1") -> int:
         raise VmlabError(f"calculate_order: expected a positive size and number of CPUs, got {size} and {cpus}")
     if version not in ORDER_RULES:
         raise VmlabError(f"version: expected one of {', '.join(ORDER_RULES)}, got {version!r}")
-    return ORDER_RULES[version](size, cpus)
+    return ORDER_RULES[version](size, cpus, limits)
 
 
 def cpu_partial_objects(size: int) -> int:
