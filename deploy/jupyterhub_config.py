@@ -7,6 +7,7 @@ start servers write a file of your own that begins with `load_subconfig("/opt/vm
 and sets what differs; tests/test_hub.py does just that.
 """
 
+import grp
 import os
 import sys
 from pathlib import Path
@@ -26,8 +27,11 @@ warm.warm()
 
 # --- who may log in: accounts of this machine in the group vmlab, nobody else ---
 c.JupyterHub.authenticator_class = "pam"
-c.LocalAuthenticator.allowed_groups = {"vmlab"}
-c.LocalAuthenticator.admin_groups = {"vmlab-teachers"}
+groups = {group.gr_name for group in grp.getgrall()}
+if "vmlab" not in groups:
+    print("vmlab: nobody can log in yet: there is no group vmlab (groupadd vmlab makes it).", file=sys.stderr)
+c.LocalAuthenticator.allowed_groups = {"vmlab"} & groups
+c.LocalAuthenticator.admin_groups = {"vmlab-teachers"} & groups  # JupyterHub fails if it does not exist
 
 # --- a learner's server: a process of theirs, in their home, with their rights ---
 c.JupyterHub.spawner_class = "jupyterhub.spawner.LocalProcessSpawner"
