@@ -144,11 +144,11 @@ claim = None
 ### BEGIN SOLUTION
 # Tempting: kernel memory is kernel memory. Who gave the pointer decides in which area it lies; __pa never asks.
 flat = "flat" in given.where
-if any(word in given.what for word in ("vmalloc", "stack", "module", "kmap")):
+if any(word in given.pointer for word in ("vmalloc", "stack", "registers", "kmap")):
     claim = "pages"
-elif "struct page" in given.what:
+elif "struct page" in given.pointer:
     claim = "right" if flat else "pages"  # one flat array is in lowmem; a vmemmap has page tables of its own
-elif "function" in given.what:
+elif "itself" in given.pointer:
     claim = "right" if flat else "image"  # on 32 bits the image lies in the direct map itself
 else:
     claim = "right"

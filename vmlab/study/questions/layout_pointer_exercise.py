@@ -5,44 +5,55 @@ from __future__ import annotations
 import functools
 import random
 
-from ...units import group_hex
+from ...units import PAGE_SIZE, group_hex
+from ...virtual.layout import Layout
 from ...virtual.pointer_tests import verdicts
-from ...virtual.worked import worked
 from ..question import Facts, Misconception, Question, always
 from ..steps import Step, Steps
 from .layout import ARM64, BOARD, PC, booted
 
 MACHINES = {PC: "a 64-bit PC", ARM64: "a 64-bit ARM board", BOARD: "a 32-bit ARM board with one flat mem_map"}
-POINTERS = {
-    "kmalloc": "an object that kmalloc gave",
-    "struct page": "the struct page of a frame",
-    "vmalloc": "a buffer that vmalloc gave",
-    "stack": "a variable on the kernel stack (CONFIG_VMAP_STACK)",
-    "per-CPU": "a per-CPU variable of the kernel's own",
-    "kernel text": "a function of the kernel itself",
-    "module": "a table in a module",
-    "kmap": "a HighMem page that kmap has mapped",
+POINTERS = {  # what a record calls the address, and what points there
+    "direct map": "an object that kmalloc gave",
+    "kernel image: init_task": "init_task, a variable of the kernel itself",
+    "kernel image: _stext": "the first function of the kernel itself",
+    "mem_map first byte": "the struct page of the first frame",
+    "vmalloc first page": "a buffer that vmalloc gave",
+    "ioremap": "a device's registers, as ioremap returned them",
+    "pkmap_base": "a HighMem page that kmap has mapped",
 }
+STACK = "a variable on the kernel stack (CONFIG_VMAP_STACK)"
 
 
 @functools.cache
 def _pointers(name: str) -> dict[str, tuple[int, str]]:
-    """For each kind of pointer of a recorded machine: its address, and the verdict on __pa."""
-    layout, found = booted(name).layout, {}
-    for each in worked(booted(name)):
-        if each.name in POINTERS:
-            where, said = layout.classify(each.va), verdicts(layout, each.va)
-            kind = "pages" if where.pa != said.pa else "right" if where.logical else "image"
-            found[each.name] = each.va, kind
-    return found
+    """What points where on a recorded machine, and the verdict on its __pa."""
+    kernel = booted(name)
+    recorded = kernel.machine.recorded
+    assert recorded is not None
+    cases: dict[str, list[int]] = {}
+    for case in recorded.data["kernel_cases"]:
+        cases.setdefault(case["what"], []).append(case["va"])
+    found = {words: cases[what][len(cases[what]) // 2] for what, words in POINTERS.items() if what in cases}
+    stacks = [row["end"] for row in recorded.data["vmallocinfo"] if row["caller"].startswith("kernel_clone")]
+    found[STACK] = stacks[0] - PAGE_SIZE - 0x100  # below the guard page
+    return {words: (va, _judged(kernel.layout, va)) for words, va in found.items()}
+
+
+def _judged(layout: Layout, va: int) -> str:
+    where = layout.classify(va)
+    if where.pa != verdicts(layout, va).pa:
+        return "pages"
+    return "right" if where.logical else "image"
 
 
 def _a_pointer(rng: random.Random) -> Facts:
-    verdict = rng.choice(("right", "pages", "image"))  # as often each, although there are more of the second kind
-    cases = [(m, p) for m in MACHINES for p, (_, kind) in _pointers(m).items() if kind == verdict]
-    machine, pointer = rng.choice(cases)
+    machine = rng.choice(list(MACHINES))
+    there = _pointers(machine)
+    verdict = rng.choice(sorted({kind for _, kind in there.values()}))  # as often each: most pointers are "pages"
+    pointer = rng.choice([name for name, (_, kind) in there.items() if kind == verdict])
     va = _pointers(machine)[pointer][0]
-    return {"machine": machine, "pointer": pointer, "where": MACHINES[machine], "what": POINTERS[pointer], "va": va}
+    return {"machine": machine, "pointer": pointer, "where": MACHINES[machine], "va": va}
 
 
 def _verdict(machine: str, pointer: str, **_: object) -> str:
@@ -64,8 +75,8 @@ def _steps(machine: str, pointer: str, va: int, **_: object) -> Steps:
 
 CLAIM = Question(
     id="09.claim",
-    ask="On {where} a driver hands __pa(p) to a device. p points to {what}: {va:#x}. Judge this: 'The kernel's memory "
-    "is mapped 1:1, so __pa(p) is where the bytes are.'",
+    ask="On {where} a driver hands __pa(p) to a device. p is {va:#x}, and points to {pointer}. Judge this: 'The "
+    "kernel's memory is mapped 1:1, so __pa(p) is where the bytes are.'",
     facts=_a_pointer,
     choices=lambda **_: {
         "right": "right: p is logical",
