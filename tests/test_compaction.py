@@ -123,7 +123,12 @@ def test_compaction_is_worth_a_try_only_with_memory_to_move_things_to():
     for pfn in pages[:60:2]:
         buddy.free(pfn)
     assert compaction.suitable(buddy, here, 4)[1].startswith("30 free pages, not more than watermark 20 + 32")
-    for pfn in pages[60::2]:
+    for pfn in pages[60:104:2]:
+        buddy.free(pfn)
+    assert compaction.suitable(buddy, here, 4)[1].startswith("52 free pages, not more than watermark 20 + 32")
+    buddy.free(pages[104])
+    assert compaction.suitable(buddy, here, 4)[0], "one page more than __zone_watermark_ok wants"
+    for pfn in pages[106::2]:
         buddy.free(pfn)
     able, why = compaction.suitable(buddy, here, 4)
     assert able

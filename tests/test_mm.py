@@ -122,6 +122,18 @@ def test_fork_leaves_what_was_only_read_to_the_childs_faults(fmt):
     check_counts(memory, pool)
 
 
+def test_the_childs_entry_is_old_and_as_dirty_as_the_parents_and_both_are_read_only():
+    p, _, _ = a_process()
+    p.write(VA, b"x")
+    p.write(VA + PAGE, b"y")
+    p.madvise(VA + PAGE, PAGE, "FREE")
+    q = p.fork()
+    for va, is_dirty in ((VA, True), (VA + PAGE, False)):
+        ours, theirs = p.page_table.pte(va), q.page_table.pte(va)
+        assert (ours.pfn, ours.write, ours.dirty) == (theirs.pfn, theirs.write, theirs.dirty)
+        assert (False, is_dirty, False) == (theirs.write, theirs.dirty, theirs.accessed)
+
+
 @pytest.mark.parametrize("fmt", ["x86-64-4", "arm64-4k-48", "sv39"])
 def test_shared_memory_is_writable_from_the_first_read_on_and_a_shared_file_is_not(fmt):
     """mm/mmap.c:vma_wants_writenotify: only a file that can be written back wants to know of the first write."""

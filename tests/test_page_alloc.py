@@ -124,6 +124,33 @@ def test_the_atomic_reserve_counts_as_not_there_for_others():
     assert watermark_ok([100, 0, 0, 1], 3, 10, 0, atomic, (), (0, 0, 0, 1), 60)
 
 
+@pytest.mark.parametrize(("zone_name", "reserved"), [("DMA", 2), ("Normal", 4)])
+def test_the_atomic_reserve_stops_at_a_hundredth_of_the_zone_and_a_pageblock_more(zone_name: str, reserved: int):
+    """reserve_highatomic_pageblock: while nr_reserved_highatomic < managed / 100 + pageblock_nr_pages."""
+    kernel = vm.boot(vm.load_machine("i386-pc-686-1g"))
+    zone, buddy = kernel.zones[zone_name], kernel.buddy
+    size = 1 << buddy.shape.pageblock_order
+    took = []
+    while len(took) < 9 * size >> 3 and (pfn := buddy.alloc(zone, 3)) is not None:
+        took.append(pfn)
+    blocks = {pfn // size: pfn for pfn in took}
+    assert len(blocks) > reserved
+    said = [buddy.reserve_highatomic(zone, pfn) for pfn in blocks.values()]
+    assert [True] * reserved + [False] * (len(said) - reserved) == said
+    assert reserved * size == buddy.nr_highatomic(zone)
+    assert (reserved - 1) * size < zone.managed_pages // 100 + size <= reserved * size
+
+
+def test_memalloc_ignores_watermarks_and_nomemalloc_takes_precedence():
+    """__gfp_pfmemalloc_flags asks for __GFP_NOMEMALLOC first (include/linux/gfp_types.h says so, too)."""
+    kernel = vm.boot(vm.load_machine("i386-pc-686-512m"))
+    while kernel.alloc_pages(0, "GFP_KERNEL"):
+        pass
+    assert not kernel.alloc_pages(0, "GFP_KERNEL | __GFP_MEMALLOC | __GFP_NOMEMALLOC")
+    page = kernel.alloc_pages(0, "GFP_KERNEL | __GFP_MEMALLOC")
+    assert "none" == page.mark
+
+
 def test_a_page_is_movable_or_reclaimable_or_neither():
     assert [Migratetype.UNMOVABLE, Migratetype.MOVABLE, Migratetype.RECLAIMABLE] == [
         of_gfp(bits) for bits in (0xCC0, 0x100CCA, 0xCD0)

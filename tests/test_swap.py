@@ -132,6 +132,27 @@ def test_a_small_area_that_does_not_seek_gives_every_second_slot():
     assert [131, 133, 135, 137, 139, 141, 143, 145, 147, 149, 1, 3] == [area.take() for _ in range(12)]
 
 
+def test_a_slot_is_named_62_times_at_most():
+    """include/linux/swap.h: SWAP_MAP_MAX is 0x3e; beyond it Linux goes on in a page of its own (COUNT_CONTINUED)."""
+    area = SwapArea(0, 8, 0)
+    slot = area.take()
+    for _ in range(62):
+        area.duplicate(slot)
+    assert (62, True, 0x7E) == (area.count(slot), area.has_cache(slot), area.swap_map[slot])
+    with pytest.raises(vm.VmlabError, match="named 62 times"):
+        area.duplicate(slot)
+
+
+def test_swap_is_full_when_more_than_half_is_used():
+    """vm_swap_full: nr_swap_pages * 2 < total_swap_pages."""
+    memory, _ = a_memory(pages=11)
+    found = []
+    for _ in range(10):
+        memory.swap.get_slot()
+        found.append(memory.swap.is_full)
+    assert [False] * 5 + [True] * 5 == found
+
+
 def test_a_disk_gives_one_slot_after_the_other_and_a_full_area_says_so():
     area = SwapArea(0, 8, 0)
     assert [1, 2, 3, 4, 5, 6, 7, None, None] == [area.take() for _ in range(9)]

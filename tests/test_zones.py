@@ -195,6 +195,16 @@ def test_movable_begins_where_giving_frames_away_one_by_one_ends(more, first: in
     assert sum(pfn >= start for pfn in frames) == movable.present_pages if start else not movable.populated
 
 
+@pytest.mark.parametrize(("missing", "first"), [(1, 0x84000), (2, 0x84400), (1023, 0x84400), (1025, 0x84800)])
+def test_what_one_node_lacks_of_kernelcore_another_gives_if_it_is_more_than_a_page(missing: int, first: int):
+    """find_zone_movable_pfns_for_nodes: 16,384 frames of each node; another pass if more is left than nodes are."""
+    ram = (vm.Region(0x4000_0000, (16384 - missing) << 12), vm.Region(0x8000_0000, 512 * vm.MiB, node=1))
+    kernel = vm.boot(vm.Machine(arch="arm64", ram=ram, cmdline="kernelcore=128M"))
+
+    assert not kernel.nodes[0].zones["Movable"].populated
+    assert first == kernel.nodes[1].zones["Movable"].start_pfn
+
+
 PAGES = st.one_of(st.just(0), st.integers(0, 1 << 22))
 
 
@@ -225,6 +235,9 @@ def test_marks_and_reserves_are_the_kernels_arithmetic(managed: list[int], min_f
         (1024, 4096),
         (4096, 8192),
         (16384, 16384),
+        (4 << 20, 262144),
+        (16 << 20, 262144),  # never more, and never less than 128
+        (1 << 20, 131072),
     ],
 )
 def test_min_free_kbytes_grows_with_the_square_root_of_lowmem(mebibytes: int, kilobytes: int):

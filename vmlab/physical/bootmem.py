@@ -19,9 +19,10 @@ from ..parts import BootCall
 from ..ranges import Ranges
 from ..units import PAGE_SHIFT, PAGE_SIZE, VmlabError, align_up, group_hex, pfn_down, pfn_up
 from . import mem_map
-from .boot_calls import BootAllocations, purpose
+from .boot_calls import BootAllocations
 from .mem_map import Request
 from .memblock import BootOutOfMemory, Memblock
+from .purpose import purpose
 from .zones import Node
 
 FORMATS = ("x86-32", "x86-pae", "x86-64-4", "arm-short", "arm-lpae")  # kernels of that time had no other

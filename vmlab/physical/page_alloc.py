@@ -5,7 +5,8 @@ be broken comes second (ALLOC_NOFRAGMENT); atomic requests for more than one pag
 Before a request that may wait fails, such a pageblock and the per-CPU lists are given back (Linux 6.1,
 mm/page_alloc.c: __alloc_pages, get_page_from_freelist, __alloc_pages_slowpath, __alloc_pages_bulk).
 
-Left out: reclaim and compaction while a request waits (compaction.py is for asking for it).
+Left out: reclaim and compaction while a request waits (compaction.py is for asking for it), and so what __GFP_NOFAIL,
+__GFP_NORETRY and __GFP_RETRY_MAYFAIL say about waiting longer.
 """
 
 from __future__ import annotations
@@ -93,8 +94,8 @@ class _Request:
         slow = AllocFlags.of(self.gfp, self.order)
         page = self._walk("low", replace(fast, nofragment=True)) if self.spread else None
         page = page or self._walk("low", fast) or self._walk("min", slow)
-        if page is None and flags.has(self.gfp, "__GFP_MEMALLOC"):
-            page = self._walk("none", slow)
+        if page is None and flags.has(self.gfp, "__GFP_MEMALLOC") and not flags.has(self.gfp, "__GFP_NOMEMALLOC"):
+            page = self._walk("none", AllocFlags(cma=slow.cma))  # __gfp_pfmemalloc_flags
         return page
 
     def _walk(self, mark: str, alloc: AllocFlags) -> Page | None:

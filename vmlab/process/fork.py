@@ -36,6 +36,7 @@ def dup_mm(parent: MmStruct, name: str) -> MmStruct:
 
 
 def _copy_pte(parent: MmStruct, child: MmStruct, area: Vma, va: int, pte: Pte) -> None:
+    """copy_present_pte or copy_nonpresent_pte; a shared area never comes here, since it has no anon_vma."""
     if pte.swap is not None:
         _copy_nonpresent(parent, child, va, pte)
         return
@@ -49,11 +50,11 @@ def _copy_pte(parent: MmStruct, child: MmStruct, area: Vma, va: int, pte: Pte) -
         return
     if page is not None and page.anon:
         page.exclusive = False
-    if pte.write and not area.shared:
+    if pte.write:
         pte = pte._replace(write=False)
         parent.table.set(va, pte.pfn or 0, pte)
         parent.memory.changed("protect", parent, va, pte.pfn, pte.pfn, "copy_present_pte")
-    new = pte._replace(accessed=False, dirty=pte.dirty and not area.shared)
+    new = pte._replace(accessed=False)
     if page is None:  # the zero page
         child.table.set(va, parent.memory.zero_pfn, new)
         parent.memory.changed("fork", child, va, None, pte.pfn, "copy_present_pte")
