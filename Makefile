@@ -14,11 +14,14 @@ check:
 	.venv/bin/mypy
 	.venv/bin/python -m pytest -q -n auto -m "not browser"
 
-# Pin the newest versions that pyproject.toml allows: hashes, no host names.
+# Pin the newest versions that pyproject.toml allows: hashes, no host names. Binder gets the same without the tests' needs.
 lock:
 	.venv/bin/uv pip compile --universal --generate-hashes --no-header --upgrade \
 	    --extra test pyproject.toml -o requirements.lock.tmp
 	mv requirements.lock.tmp requirements.lock
+	.venv/bin/uv pip compile --universal --generate-hashes --no-header --no-annotate \
+	    --constraint requirements.lock pyproject.toml -o binder/requirements.tmp
+	mv binder/requirements.tmp binder/requirements.txt
 
 # Build the notebooks from lessons/.
 release:
