@@ -7,32 +7,27 @@ outside, or the child ends, the keeper ends everything in that namespace. File s
 submission leaves nothing for the next.
 """
 
-import ast
-import builtins
 import contextlib
 import ctypes
-import inspect
 import json
 import os
-import re
+import platform
 import resource
 import select
 import signal
 import socket
 import sys
-import types
+import time
 from collections.abc import Callable
 from typing import Any
+
+from seccomp import only_computing, program
 
 NEW_USER, NEW_PID, NEW_IPC = 0x1000_0000, 0x2000_0000, 0x0800_0000  # include/uapi/linux/sched.h
 PR_SET_DUMPABLE = 4
 MOST_IN = 64 << 20  # bytes of one line from outside, which is trusted
-AWAIT = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-MAGIC = re.compile(r"^[ \t]*[%!][^\n]*$", re.MULTILINE)
-ASSIGNED = re.compile(r"^([ \t]*[\w, ]+=[ \t]*)[%!][^\n]*$", re.MULTILINE)
 LIMITS = {
     resource.RLIMIT_AS: 2 << 30,
-    resource.RLIMIT_CPU: 40,
     resource.RLIMIT_FSIZE: 1 << 20,
     resource.RLIMIT_NOFILE: 64,
     resource.RLIMIT_NPROC: 64,
@@ -44,20 +39,20 @@ def main(control: socket.socket) -> None:
     """Serve until whoever started us goes away: each message is a byte with two sockets."""
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # nobody reads our memory
-    if not os.environ.get("VMLAB_NO_NAMESPACE") and not has_namespaces(libc):
-        control.send(b"n")
-        return
+    own = NEW_USER | NEW_PID | NEW_IPC if has_namespaces(libc) else 0
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # keepers are not waited for
     with contextlib.suppress(ImportError):
         import numpy  # noqa: F401  (warm: a child has it for nothing)
-    control.send(b"r")
+    import cells  # noqa: F401
+
+    control.send(b"r" if program(platform.machine(), 1) else b"u")
     while True:
         message, sockets, _, _ = socket.recv_fds(control, 1, 2)
         if not message:
             return
         if len(sockets) == 2 and os.fork() == 0:
             control.close()
-            keep(libc, *sockets)
+            keep(libc, own, *sockets)
         for number in sockets:
             os.close(number)
 
@@ -70,10 +65,10 @@ def has_namespaces(libc: ctypes.CDLL) -> bool:
     return os.waitpid(child, 0)[1] == 0
 
 
-def keep(libc: ctypes.CDLL, talk: int, life: int) -> None:
-    """Run the child in a namespace of its own until it ends, or the socket `life` is closed outside."""
+def keep(libc: ctypes.CDLL, own: int, talk: int, life: int) -> None:
+    """Run the child in namespaces of its own until it ends, or the socket `life` is closed outside."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    if libc.unshare(NEW_USER | NEW_PID | NEW_IPC) != 0 and not os.environ.get("VMLAB_NO_NAMESPACE"):
+    if own and libc.unshare(own) != 0:
         os._exit(71)  # whoever waits outside hears that the socket was closed
     child = os.fork()
     if child == 0:
@@ -101,23 +96,22 @@ def run(talk: socket.socket) -> None:
     reader = talk.makefile("r", encoding="utf-8")
     send, receive = talk.sendall, reader.readline
     dumps, loads = json.dumps, json.loads
-    try:
-        from seccomp import forbid_processes
-
-        forbid_processes()
-    except OSError:
-        send(b'{"fatal": "the filter of system calls was refused"}\n')
-        os._exit(72)
+    only_computing()
     work = loads(receive(MOST_IN))
-    module(work)
-    names: dict[str, Any] = {"__name__": "__main__"}
+    resource.setrlimit(resource.RLIMIT_CPU, (work["life"], work["life"]))
+    from cells import cell, modules
     from plain import plain
 
-    def answer(message: object) -> None:
+    modules(work["given"])
+    names: dict[str, Any] = {"__name__": "__main__"}
+    slack = work["slack"]
+
+    def answer(message: dict[str, Any]) -> None:
         try:
             text = dumps(message)
         except (TypeError, ValueError, RecursionError):
-            text = dumps({"error": "the value cannot be sent: it is not made of plain numbers, words and lists"})
+            why = "the value cannot be sent: it is not made of plain numbers, words and lists"
+            text = dumps({"number": message.get("number"), "error": why})
         send(text.encode() + b"\n")
 
     def asked(message: dict[str, Any]) -> object:
@@ -128,79 +122,40 @@ def run(talk: socket.socket) -> None:
         return {"callable": True} if callable(value) else {"plain": plain(value)}
 
     for number, source in enumerate(work["cells"]):
-        error = ""
+        error, spent = "", 0.0
         if number not in work["skip"]:
-            error = guarded(work["seconds"], cell, source, number, names)[1]
-        answer({"cell": number, "error": error})
+            _, error, spent = guarded(work["seconds"], slack, cell, source, number, names)
+        answer({"cell": number, "error": error, "spent": spent})
     while line := receive(MOST_IN):
         message = loads(line)
-        value, error = guarded(work["call_seconds"], asked, message)
-        answer({"number": message["number"], **({"error": error} if error else {"value": value})})
+        value, error, spent = guarded(work["call_seconds"], slack, asked, message)
+        answer({"number": message["number"], "spent": spent, **({"error": error} if error else {"value": value})})
     os._exit(0)
 
 
-def cell(source: str, number: int, names: dict[str, Any]) -> None:
-    """Run one code cell; lines of IPython's own are left out if it is no Python as it stands."""
-    where = f"<cell {number + 1}>"
+def guarded(seconds: float, slack: float, work: Callable[..., object], *args: object) -> tuple[object, str, float]:
+    """(result, "" or what went wrong, processor time); it may take `seconds` of that, `slack` times as many in all."""
+
+    def late(number: int, _: object) -> None:
+        if number == signal.SIGPROF:
+            raise TimeoutError(f"it took more than {seconds:g} s of processor time")
+        raise TimeoutError(f"it took more than {seconds * slack:g} s, most of which it waited")
+
+    began = time.process_time()
+    for which, timer, most in ((signal.SIGPROF, signal.ITIMER_PROF, 1), (signal.SIGALRM, signal.ITIMER_REAL, slack)):
+        signal.signal(which, late)
+        signal.setitimer(timer, seconds * most)
+    result, error = None, ""
     try:
-        code = compile(source, where, "exec", AWAIT)
-    except SyntaxError:
-        plainer = ASSIGNED.sub(r"\1None", MAGIC.sub("", source))
-        code = compile(plainer, where, "exec", AWAIT)
-    running = eval(code, names)  # what awaits at the top is a coroutine
-    if inspect.iscoroutine(running):
-        import asyncio
-
-        asyncio.run(running)
-
-
-def guarded(seconds: float, work: Callable[..., object], *args: object) -> tuple[object, str]:
-    """(result, "") or (None, what went wrong in words)."""
-
-    def late(*_: object) -> None:
-        raise TimeoutError(f"it took more than {seconds} s")
-
-    signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        return work(*args), ""
+        result = work(*args)
     except BaseException as bad:  # SystemExit and KeyboardInterrupt are the learner's doing too
+        error = "an error that cannot be told in words"
         with contextlib.suppress(BaseException):
-            return None, f"{type(bad).__name__}: {str(bad)[:300]}"
-        return None, "an error that cannot be told in words"
+            error = f"{type(bad).__name__}: {str(bad)[:300]}"
     finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
-
-
-class Anything(types.ModuleType):
-    """Stands for what is not here, pictures above all: takes every name and every call, and gives itself."""
-
-    def __getattr__(self, name: str) -> object:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return self
-
-    def __call__(self, *args: object, **words: object) -> object:
-        """Give itself."""
-        return self
-
-
-def module(work: dict[str, Any]) -> None:
-    """The names that an exercise imports: `ask` tells what this learner is told, `check` stays silent."""
-    import units
-
-    package, study = Anything("vmlab"), Anything("vmlab.study")
-    package.__path__ = []
-    for name in ("KiB", "MiB", "GiB", "TiB", "VmlabError"):
-        setattr(package, name, getattr(units, name))
-    study.ask = lambda entry, *_, **__: types.SimpleNamespace(**work["given"].get(entry, {}))  # type: ignore[attr-defined]
-    study.check = study.i_am = lambda *_, **__: None  # type: ignore[attr-defined]
-    nothing = Anything("vmlab.views")
-    package.units, package.study = units, study  # type: ignore[attr-defined]
-    sys.modules.update({"vmlab": package, "vmlab.study": study, "vmlab.views": nothing, "vmlab.units": units})
-    sys.modules.setdefault("IPython", Anything("IPython"))
-    builtins.display = builtins.get_ipython = nothing  # type: ignore[attr-defined]
-    sys.modules.setdefault("IPython.display", Anything("IPython.display"))
+    return result, error, time.process_time() - began
 
 
 if __name__ == "__main__":

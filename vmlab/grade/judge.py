@@ -6,6 +6,7 @@ that ended it. Cases are drawn from a seed that never enters the sandbox, and ar
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import time
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,8 @@ from ..study.exercise import Item, exercise
 from ..study.plain import Plain
 from ..study.question import Question
 from ..study.task import Case, Reply, Task, drawn
-from .sandbox import LIMITS, Child, Ended, Limits, Sandbox
+from .child import LIMITS, SLACK, Child, Ended, Limits
+from .sandbox import Sandbox
 from .submission import Submission
 
 TOO_LONG = "TimeoutError: it took more than"
@@ -68,7 +70,7 @@ class Runs:
         self.skip: dict[int, str] = {}
         self.stopped: dict[int, str] = {}
         self.begun = 0
-        self.spent = 0.0  # seconds in cells
+        self.spent = 0.0  # seconds of processor time in cells; all seconds, where one had to be stopped
         self._child: Child | None = None
 
     def __enter__(self) -> Runs:
@@ -87,29 +89,35 @@ class Runs:
             return self._child
         while self.begun < MOST_CHILDREN and self.spent < self.limits.cells:
             self.begun += 1
-            began = time.monotonic()
             self._child = self.sandbox.child(self.submission.cells, self.given, tuple(self.skip), self.limits)
-            try:
+            with contextlib.suppress(Ended):
                 self._run_cells(self._child)
                 return self._child
-            except Ended:
-                continue
-            finally:
-                self.spent += time.monotonic() - began
         raise Ended("its cells took too long, or ended every process in which they were run")
 
     def _run_cells(self, child: Child) -> None:
         """Let all cells run. One that ends the process, or took its whole time, is left out from then on."""
         for number in range(len(self.submission.cells)):
+            began = time.monotonic()
             try:
                 said = child.hear_cell()
             except Ended as ended:
                 self.skip[number] = str(ended)
+                self.spent += time.monotonic() - began
                 raise
+            spent = took(said, time.monotonic() - began)
             if error := clean(said.get("error"), MOST_WORDS):
                 self.stopped.setdefault(number, error)
                 if error.startswith(TOO_LONG):
                     self.skip[number] = error
+                    spent = time.monotonic() - began
+            self.spent += spent
+
+
+def took(said: dict[str, Any], waited: float) -> float:
+    """Processor time by a child's own word, as far as the clock bears it out."""
+    spent = said.get("spent")
+    return max(min(spent, waited), waited / SLACK) if type(spent) is float else waited
 
 
 def grade(submission: Submission, sandbox: Sandbox, seed: str, limits: Limits = LIMITS) -> Graded:
@@ -181,15 +189,18 @@ def _task(task: Task, runs: Runs, seed: str) -> tuple[str, str, str, str]:
         return "blank", NOTHING.format(name=task.entry), "", ""
 
     cases = _cases(task.id, seed)
-    until = time.monotonic() + runs.limits.task
+    spent = 0.0
 
     def call(args: Sequence[Plain]) -> Reply:
-        if time.monotonic() > until:
+        nonlocal spent
+        if spent > runs.limits.task:
             return Reply(error=f"it took more than {runs.limits.task:.0f} s over all cases", last=True)
+        began = time.monotonic()
         try:
             said = runs.ask({"call": task.entry, "args": list(args)})
         except Ended as ended:
             return Reply(error=f"it stopped the process: {ended}", last=True)
+        spent += took(said, time.monotonic() - began)
         if "error" in said:
             said_so = clean(said["error"], MOST_WORDS) or "an error without words"
             return Reply(error=said_so, last=said_so.startswith(TOO_LONG))  # once is enough

@@ -25,13 +25,14 @@ from pathlib import Path
 from ..cluster import dask_executor
 from ..units import VmlabError
 from . import report, sandbox
+from .boxes import BOXES, NOTHING
 from .judge import MOST_TEXT, Graded, clean, grade, points, unreadable
 from .results import Results
 from .submission import Submission, Unreadable, found, read
 
 PR_SET_PDEATHSIG = 1  # include/uapi/linux/prctl.h
 TRIES = 3  # of one submission, when the worker that has it dies
-_warm: dict[bool, sandbox.Sandbox] = {}  # one a process
+_warm: dict[str, sandbox.Sandbox] = {}  # box -> one a process
 # A Dask worker has threads: whose question is asked holds for a process, and compiling in two threads at once
 # fails now and then (SystemError: AST constructor recursion depth mismatch, CPython 3.11).
 _one_at_a_time = threading.Lock()
@@ -51,6 +52,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--nbgrader-gradebook", type=Path, metavar="FILE", help="write the scores into nbgrader's database"
     )
     parser.add_argument("--seconds", type=float, default=5.0, help="that a cell may take (default 5)")
+    parser.add_argument(
+        "--sandbox",
+        default="",
+        choices=sorted(box.name for box in BOXES),
+        help="default: the strongest that works here",
+    )
     parser.add_argument("--unsandboxed", action="store_true", help="run the submissions as yourself, without a sandbox")
 
 
@@ -61,15 +68,10 @@ def run(args: argparse.Namespace) -> int:
     if args.jobs < 1:
         raise VmlabError(f"--jobs: expected at least 1, got {args.jobs}")
     paths = list(found(args.path))
-    if args.unsandboxed:
-        print(
-            "Without a sandbox: the submissions' code runs as you and can read and change your files.", file=sys.stderr
-        )
-    elif not args.dask:
-        sandbox.Sandbox().close()  # refuse at once if there can be none
+    box = _box(args)
     results = Results(args.db, args.seed)
     try:
-        bad = _grade_all(paths, args, results)
+        bad = _grade_all(paths, args, results, box)
         if args.out:
             results.write_csv(args.out)
         if args.html:
@@ -83,7 +85,22 @@ def run(args: argparse.Namespace) -> int:
     return int(bad > 0)
 
 
-def _grade_all(paths: list[tuple[Path, str]], args: argparse.Namespace, results: Results) -> int:
+def _box(args: argparse.Namespace) -> str:
+    """The box that every worker is to use, with a warning where it is not the strongest; "" if each finds its own."""
+    if args.unsandboxed:
+        print(
+            "Without a sandbox: the submissions' code runs as you and can read and change your files.", file=sys.stderr
+        )
+        return NOTHING.name
+    if args.dask:
+        return str(args.sandbox)
+    with sandbox.Sandbox(args.sandbox) as made:  # refuse at once if there can be none
+        if made.box.warning:
+            print(made.box.warning, file=sys.stderr)
+        return made.box.name
+
+
+def _grade_all(paths: list[tuple[Path, str]], args: argparse.Namespace, results: Results, box: str) -> int:
     """Grade each path that is not in the results; how many files could not be."""
     newest: dict[tuple[str, str], Submission] = {}
     bad = older = 0
@@ -103,7 +120,7 @@ def _grade_all(paths: list[tuple[Path, str]], args: argparse.Namespace, results:
     waiting = [one for one in newest.values() if not results.has(one.learner, one.lesson, one.digest)]
     known = len(newest) - len(waiting)
     done = 0
-    for path, graded in _work(waiting, args, results.seed):
+    for path, graded in _work(waiting, args, results.seed, box):
         results.keep(graded, path)
         done, bad = done + bool(graded.digest), bad + (not graded.digest)
         got, most = points(graded.results)
@@ -114,7 +131,9 @@ def _grade_all(paths: list[tuple[Path, str]], args: argparse.Namespace, results:
     return bad
 
 
-def _work(submissions: list[Submission], args: argparse.Namespace, seed: str) -> Iterator[tuple[Path, Graded]]:
+def _work(
+    submissions: list[Submission], args: argparse.Namespace, seed: str, box: str
+) -> Iterator[tuple[Path, Graded]]:
     """(path, result) of each, as they come, with a bar; a dead worker's submissions are given to another."""
     from tqdm import tqdm
 
@@ -123,11 +142,9 @@ def _work(submissions: list[Submission], args: argparse.Namespace, seed: str) ->
         for _ in range(TRIES):
             if not left:
                 return
-            with _executor(args) as executor:
+            with _executor(args, box) as executor:
                 limits = sandbox.Limits(args.seconds, max(args.seconds / 2.5, 0.5), args.seconds * 2.4)
-                futures = {
-                    executor.submit(grade_one, one, seed, limits, args.unsandboxed): one.path for one in left.values()
-                }
+                futures = {executor.submit(grade_one, one, seed, limits, box): one.path for one in left.values()}
                 for path, graded in _come(futures):
                     bar.update()
                     del left[path]
@@ -154,9 +171,9 @@ def _come(futures: dict[Future[Graded], Path]) -> Iterator[tuple[Path, Graded]]:
 
 
 @contextlib.contextmanager
-def _executor(args: argparse.Namespace) -> Iterator[Executor]:
+def _executor(args: argparse.Namespace, box: str) -> Iterator[Executor]:
     if args.dask:
-        with dask_executor(args.dask, ready=partial(_get_ready, args.unsandboxed)) as executor:
+        with dask_executor(args.dask, ready=partial(_get_ready, box)) as executor:
             yield executor
         return
     workers = ProcessPoolExecutor(args.jobs, mp_context=get_context("spawn"), initializer=_end_with_parent)
@@ -168,12 +185,12 @@ def _executor(args: argparse.Namespace) -> Iterator[Executor]:
             raise
 
 
-def grade_one(submission: Submission, seed: str, limits: sandbox.Limits, unsandboxed: bool = False) -> Graded:
+def grade_one(submission: Submission, seed: str, limits: sandbox.Limits, box: str = "") -> Graded:
     """One submission, in this process's own warm sandbox; a fault of ours is told, and stops nobody else's."""
     for _ in range(TRIES):
         try:
             with _one_at_a_time:
-                return grade(submission, _sandbox(unsandboxed), seed, limits)
+                return grade(submission, _sandbox(box), seed, limits)
         except sandbox.Dead:
             continue
         except Exception as bad:  # the class goes on; the instructor hears of it
@@ -185,20 +202,20 @@ def _failed(submission: Submission, why: str) -> Graded:
     return Graded(submission.learner, submission.lesson, "", (), (), (clean(f"could not grade: {why}", MOST_TEXT),))
 
 
-def _sandbox(unsandboxed: bool) -> sandbox.Sandbox:
+def _sandbox(box: str) -> sandbox.Sandbox:
     """This process's sandbox, which ends with it; a new one if the last is dead."""
-    warm = _warm.get(unsandboxed)
+    warm = _warm.get(box)
     if warm is None or not warm.is_alive:
-        warm = _warm[unsandboxed] = sandbox.Sandbox(unsandboxed)
+        warm = _warm[box] = sandbox.Sandbox(box)
         Finalize(None, warm.close, exitpriority=1)  # a worker of a pool leaves without atexit
         atexit.register(warm.close)
     return warm
 
 
-def _get_ready(unsandboxed: bool) -> None:
+def _get_ready(box: str) -> None:
     """Make this worker's sandbox now: where there can be none, that is said before anything is graded."""
     with _one_at_a_time:
-        _sandbox(unsandboxed)
+        _sandbox(box)
 
 
 def _end_with_parent() -> None:
