@@ -31,7 +31,7 @@ def _function(row: dict[str, Any]) -> str:
     return str(row["caller"]).partition("+")[0].split()[0]
 
 
-def _space(machine: Machine, kernel: Kernel, recorded: Recorded) -> tuple[int, int] | None:
+def _space(machine: Machine, kernel: Kernel) -> tuple[int, int] | None:
     """The recorded kernel's vmalloc space; None where KASLR moved it."""
     has_moved = machine.config.kaslr and not machine.has_flag("nokaslr")
     rows = arch.get(machine.arch)
@@ -43,7 +43,7 @@ def _space(machine: Machine, kernel: Kernel, recorded: Recorded) -> tuple[int, i
 def _inside(machine: Machine, kernel: Kernel, recorded: Recorded) -> list[dict[str, Any]]:
     """Recorded areas of vmalloc space, unpurged ones included; all areas but modules where its place is unknown."""
     rows = list(recorded.data.get("vmallocinfo") or ())
-    space = _space(machine, kernel, recorded)
+    space = _space(machine, kernel)
     start, end = space or (0, kernel.layout.constants.get("modules_start") or kernel.vmap_areas.end)
     return sorted((row for row in rows if start <= row["start"] < end), key=lambda row: row["start"])
 
@@ -88,7 +88,7 @@ def lowest_first(machine: Machine, kernel: Kernel, recorded: Recorded) -> Rows:
     rows = _inside(machine, kernel, recorded)
     reason = "" if any(_function(row) == UNPURGED for row in rows) else PURGED
     holes: list[tuple[int, int]] = []
-    end = (_space(machine, kernel, recorded) or (rows[0]["start"] if rows else 0, 0))[0]
+    end = (_space(machine, kernel) or (rows[0]["start"] if rows else 0, 0))[0]
     for row in rows:
         if end < row["start"]:
             holes.append((end, row["start"]))
@@ -109,7 +109,7 @@ def first_area(machine: Machine, kernel: Kernel, recorded: Recorded) -> Rows:
     """The lowest area starts where vmalloc space does."""
     rows = _inside(machine, kernel, recorded)
     if rows:
-        reason = "" if _space(machine, kernel, recorded) else KASLR
+        reason = "" if _space(machine, kernel) else KASLR
         yield Compared("first area", kernel.vmap_areas.start, rows[0]["start"], reason, address=True)
 
 

@@ -15,7 +15,6 @@ from .mm import MmStruct
 from .page import PageFrame
 from .pageout import Shrunk, shrink_folio_list
 from .pte import Pte
-from .vma import Vma
 
 ADVICE = ("DONTNEED", "PAGEOUT", "COLD", "FREE")
 
@@ -36,11 +35,11 @@ def madvise(mm: MmStruct, va: int, length: int, advice: str) -> Shrunk:
     found = Shrunk()
     for area in areas:
         for at, pte in list(mm.pages(max(start, area.start), min(end, area.end))):
-            _one(mm, area, at, pte, name, found)
+            _one(mm, at, pte, name, found)
     return found
 
 
-def _one(mm: MmStruct, area: Vma, va: int, pte: Pte, advice: str, found: Shrunk) -> None:
+def _one(mm: MmStruct, va: int, pte: Pte, advice: str, found: Shrunk) -> None:
     page = mm.memory.frames.get(pte.pfn) if pte.pfn is not None else None
     if advice == "FREE":
         _free(mm, va, pte, page, found)

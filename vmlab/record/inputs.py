@@ -30,7 +30,7 @@ def machine_from(data: dict[str, Any], recorded: Recorded) -> Machine:
     hardware, kernel = Fields(data.get("machine"), "machine"), Fields(data.get("kernel"), "kernel")
     name = hardware.text("arch")
     arch.get(name)
-    config = _config(data, hardware, kernel)
+    config = _config(hardware, kernel)
     cmdline = kernel.text("cmdline")
     calls = boot_calls(data, moved_initrd_bytes(data))
     limit = 1 << arch.get(name).phys_bits(config)
@@ -64,7 +64,7 @@ def _online_cpus(cmdline: str, smp: int) -> int:
     return smp if not most else min(smp, most)
 
 
-def _config(data: dict[str, Any], hardware: Fields, kernel: Fields) -> Config:
+def _config(hardware: Fields, kernel: Fields) -> Config:
     options, enums = kernel.fields("config"), kernel.fields("enums")
     zones = enums.fields("enum zone_type").data
     fixed = Fields(enums.data.get("enum fixed_addresses") or {}, "kernel.enums.enum fixed_addresses")

@@ -53,7 +53,7 @@ class PageTable(AddressSpace):
             raise VmlabError(f"{group_hex(va)}: the {level.name} entry at {group_hex(taken)} is in use: unmap it first")
         entry = leaf.value | leaf.pa.put(pa)
         self._store(places, _with(entry, leaf.flags, _wanted(flags, leaf.flags)))
-        self._store_linux(places, depth, pa, leaf, flags)
+        self._store_linux(places, depth, pa, flags)
         return self.walk(va)
 
     def unmap(self, va: int) -> Walk:
@@ -118,7 +118,7 @@ class PageTable(AddressSpace):
         for place in places:
             self.frames.write(place, entry)
 
-    def _store_linux(self, places: list[int], depth: int, pa: int, leaf: Leaf, flags: dict[str, bool]) -> None:
+    def _store_linux(self, places: list[int], depth: int, pa: int, flags: dict[str, bool]) -> None:
         """Linux's own entry beside each hardware entry of the last level, where it keeps them."""
         software = self.format.software
         if software is None or not software.offset or depth < len(self.format.levels) - 1:

@@ -65,7 +65,7 @@ class VmallocSpace:
         if size <= 0:
             raise VmlabError(f"vmalloc({size}): expected a size of at least 1 byte")
         pages = align_up(size, PAGE_SIZE) >> PAGE_SHIFT
-        if pages > self.total_pages:
+        if size >> PAGE_SHIFT > self.total_pages:
             return NoArea(size, f"vmalloc error: size {size}, exceeds total pages ({self.total_pages})")
         start = self._place(pages << PAGE_SHIFT, align)
         if isinstance(start, NoArea):

@@ -146,7 +146,7 @@ class Arm64(Arch):
     def space(
         self, machine: Machine, bounds: Bounds, ram: Sequence[tuple[int, int]], bases: Mapping[str, int]
     ) -> Space:
-        return layout.space(machine, bounds, self.phys_offset(machine), self.image(machine), ram, bases)
+        return layout.space(machine, self.phys_offset(machine), self.image(machine), ram, bases)
 
     def draw(self, machine: Machine, bounds: Bounds, draws: Sequence[int]) -> dict[str, int]:
         """One word, the boot loader's seed, moves both the image and the direct map."""

@@ -120,7 +120,6 @@ def constants(machine: Machine, bounds: Bounds, phys_offset: int) -> dict[str, i
 
 def space(
     machine: Machine,
-    bounds: Bounds,
     phys_offset: int,
     image: Image,
     ram: Sequence[tuple[int, int]],
