@@ -24,8 +24,8 @@ from vmlab.study import ask, check, hint, i_am
 i_am("")  # in a course: your id, as in i_am("ada"); alone: leave it empty
 
 # %%
-import vmlab as vm
 from vmlab import views
+from vmlab.study.questions.moves_story_exercise import watched
 
 # %% [markdown]
 # ## 1. A word with one step open
@@ -83,28 +83,7 @@ def places(words):
 
 # %%
 given = ask("12.read")
-kernel = vm.boot(vm.Machine(arch="amd64", ram=[vm.Region(0x10_0000, vm.GiB)]))
-kernel.swapon(64, synchronous=True)
-process, va = kernel.spawn("one"), 0x40_0000
-process.mmap(va, 1)
-process.write(va, b"x")
-watch = kernel.watch(process, va)
-for event in given.story.split(", "):
-    frame = process.page_table.pte(va).pfn
-    if event == "compaction":
-        kernel.memory.migrate(frame)
-    elif event == "swap":
-        kernel.memory.reclaim_pages([kernel.memory.page(frame)])
-        process.read(va, 1)
-    elif event == "copy":
-        child = process.fork()
-        process.write(va, b"y")
-        child.exit()
-    else:
-        process.munmap(va, 4096)
-        process.mmap(va, 1)
-        process.write(va, b"z")
-views.page_story(watch.moves, f"One page: {given.story}")
+views.page_story(watched(given.story), f"One page: {given.story}")
 
 # %% item="12.read"
 given = ask("12.read")

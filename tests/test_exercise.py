@@ -57,6 +57,23 @@ def test_every_item_is_found_and_has_a_name_of_its_own(one: Exercise) -> None:
 
 
 @each
+def test_every_wrong_choice_names_a_belief(one: Exercise) -> None:
+    for _, question in one.questions():
+        for number in range(40):
+            facts = question.variant("class", number)
+            kinds = {choice: question.check(choice, facts).kind for choice in question.options(facts)}
+            assert "unknown" not in kinds.values(), (question.id, facts, kinds)
+
+
+@each
+def test_what_is_said_to_a_wrong_answer_is_said_as_it_stands(one: Exercise) -> None:
+    beliefs = [belief for _, question in one.questions() for belief in question.misconceptions]
+    beliefs += [belief for _, task in one.tasks() for belief in task.beliefs]
+    texts = [text for belief in beliefs for text in (belief.belief, belief.back)]
+    assert [] == [text for text in texts if "{" in text], "beliefs are no format strings"
+
+
+@each
 def test_learners_get_variants_of_their_own_and_always_the_same(one: Exercise) -> None:
     ada, bob = one.given("ada"), one.given("bob")
     assert ada == one.given("ada")

@@ -1,4 +1,8 @@
-"""Claims to judge: one of four verdicts is right for the learner's facts, and two of the others follow from beliefs."""
+"""Claims to judge: one of four verdicts is right for the learner's facts, and the other three follow from beliefs.
+
+Two of the verdicts are never right; the other two are, for other facts. Whoever takes the wrong one of these has seen
+what the claim is about, and misjudged the case.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +22,18 @@ def claim(
     beliefs: Mapping[str, tuple[str, str]],
     because: str,
     look: tuple[str, str],
+    misjudged: str,
 ) -> Question:
     """The question. `beliefs` are (belief, question back) by the verdict they lead to, never a right one.
 
-    `look` is what to look at, as a question, and how: format strings over the facts, for the hints.
+    `misjudged` is the belief that leads to the verdict which other facts would make right; it is asked back with the
+    first of `look`. `look` is what to look at, as a question, and how: format strings over the facts, for the hints.
     """
+
+    one, other = (key for key in verdicts if key not in beliefs)
+
+    def opposite(**facts: object) -> str:
+        return other if answer(**facts) == one else one
 
     def steps(**facts: object) -> Steps:
         verdict = answer(**facts)
@@ -34,7 +45,10 @@ def claim(
         facts=facts,
         choices=lambda **_: dict(verdicts),
         answer=answer,
-        misconceptions=tuple(Misconception(words, always(key), back) for key, (words, back) in beliefs.items()),
+        misconceptions=(
+            *(Misconception(words, always(key), back) for key, (words, back) in beliefs.items()),
+            Misconception(misjudged, opposite, look[0]),
+        ),
         because=because,
         hints=(look[0], "look: put the numbers of the question beside each other, and say what each one counts."),
         steps=steps,

@@ -59,7 +59,7 @@ def address_ruler(layout: Layout, va: int, title: str) -> Drawing:
     found, said, scale = layout.classify(va), verdicts(layout, va), LogScale(layout)
     parts = [svg.text(MARGIN, 16, title, more='font-weight="bold"')]
     parts.append(svg.text(WIDTH - MARGIN, 16, "dots: nothing is mapped · both ends are logarithmic", "end"))
-    parts += _bar(scale, found.area) + _ticks(scale) + _placed(scale.x(va), group_hex(va))
+    parts += _bar(scale, found.area) + _ticks(scale, scale.x(va)) + _placed(scale.x(va), group_hex(va))
     parts += _lens(layout, found) + _frame(layout, found) + _tests(found, said)
     return Drawing(alt=_says(found), table=_table(layout, found, said), svg=svg.picture(WIDTH, TESTS + 74, parts))
 
@@ -84,8 +84,8 @@ def _bar(scale: LogScale, here: Area) -> list[str]:
     return parts + draw(place(words, WIDTH, 3), RULER, ROW, True)
 
 
-def _ticks(scale: LogScale) -> list[str]:
-    """Powers of two: from 0 on the left, from the top on the right."""
+def _ticks(scale: LogScale, marked: float) -> list[str]:
+    """Powers of two: from 0 on the left, from the top on the right; no words where the address has its line."""
     words = [Label(scale.x(1 << bits), f"2^{bits}", bits) for bits in (28, 40) if 1 << bits < scale.user.end]
     top = scale.layout.top
     for bits in (16, 20, 24, 28, 32, 36, 40, 44, 46, 52, 56):
@@ -93,7 +93,9 @@ def _ticks(scale: LogScale) -> list[str]:
             words.append(Label(scale.x(top - (1 << bits)), f"top − 2^{bits}", bits % 8 == 0))
     parts = []
     for label in place(words, WIDTH, 1):
-        parts += [svg.line(label.x, RULER + 24, label.x, RULER + 30), svg.text(label.left, RULER + 42, label.words)]
+        parts.append(svg.line(label.x, RULER + 24, label.x, RULER + 30))
+        if not label.left - 4 < marked < label.left + len(label.words) * ADVANCE + 4:
+            parts.append(svg.text(label.left, RULER + 42, label.words))
     return parts
 
 

@@ -143,6 +143,7 @@ CLAIM = claim(
     },
     "the largest free block has order {top}, and order {order} is asked for.",
     ("Which is the largest order that has a free block?", "order {top} free, order {order} wanted"),
+    "it makes no difference which orders have free blocks",
 )
 
 WAY = trade_off(

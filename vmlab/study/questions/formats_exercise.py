@@ -43,10 +43,11 @@ CLAIM = claim(
     lambda entries, pages, **_: "hits" if pages <= entries else "walks",
     {
         "always": ("the CPU walks the tables at every access", "What is a TLB for?"),
-        "registers": ("the MMU keeps each page's frame in registers", "How many registers would {pages} be?"),
+        "registers": ("the MMU keeps each page's frame in registers", "How many registers would a large program need?"),
     },
     "{pages:,} pages and {entries:,} entries.",
     ("Do the pages fit into the TLB?", "{pages:,} pages, {entries:,} entries"),
+    "it makes no difference how many pages the loop visits",
 )
 
 WAY = trade_off(

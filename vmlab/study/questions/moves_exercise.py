@@ -123,6 +123,11 @@ CLAIM = Question(
             lambda name, kind, **_: "moved" if _stands(name, kind) == "right" else "right",
             "Does it hold the page in RAM, the page in its frame, or the address?",
         ),
+        Misconception(
+            "being in RAM, in a frame and at an address are one and the same",
+            lambda name, kind, **_: "moved" if _stands(name, kind) == "address" else "address",
+            "Which of the three does this change take away?",
+        ),
     ),
     because="mlock keeps a page in RAM; a pin keeps it in its frame; neither keeps the mapping.",
     hints=("What is held: being in RAM, the frame, or the mapping?", "holds: find what it prevents; is this among it?"),

@@ -52,6 +52,7 @@ CLAIM = claim(
     },
     "the frame decides: {mine:#x} and {theirs:#x}.",
     ("Which memory does each of the two reach there?", "frames {mine:#x} and {theirs:#x}"),
+    "it makes no difference in which frames the two pages are",
 )
 
 WAY = trade_off(

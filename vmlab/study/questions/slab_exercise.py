@@ -60,6 +60,7 @@ CLAIM = claim(
     },
     "slab pages come from lowmem: {mib:,} MiB of {free} MiB.",
     ("In which zone do the objects of a slab lie?", "{mib:,} MiB are needed, {free} MiB of lowmem are free"),
+    "it makes no difference how much lowmem is free",
 )
 
 WAY = trade_off(

@@ -187,6 +187,7 @@ CLAIM = claim(
     },
     "text is dropped and read from its file again; data takes {need} MiB of {area}.",
     ("What of all this has no other copy on disk?", "{need} MiB of data, {area} MiB of swap"),
+    "it makes no difference how large the swap area is",
 )
 
 WAY = trade_off(

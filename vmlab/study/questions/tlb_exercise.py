@@ -45,6 +45,7 @@ CLAIM = claim(
     },
     "{mine} + {other:,} pages in {entries:,} entries.",
     ("Is there room for the pages of both?", "{mine} + {other:,} pages, {entries:,} entries"),
+    "it makes no difference how many pages the other process touches",
 )
 
 WAY = trade_off(

@@ -177,10 +177,10 @@ TAKE = Task(
     args=lambda counts, last: [counts, last],
     answer=_taken,
     loads=lambda counts, last: (
-        "from vmlab import views\nfrom vmlab.virtual.pkmap import Pkmap\n"
+        "from IPython.display import display\nfrom vmlab import views\nfrom vmlab.virtual.pkmap import Pkmap\n"
         f"pool = Pkmap({BASE:#x}, {len(counts)})\n"
         f"pool.restore({last}, [(slot, {FIRST} + slot, count) for slot, count in enumerate({counts}) if count])\n"
-        'views.kmap_window(pool, "Before the kmap")'
+        'display(views.kmap_window(pool, "Before the kmap"))'
     ),
     what="windows",
     beliefs=(

@@ -180,7 +180,10 @@ def _fates(pages: Pages) -> Plain:
 
 
 def _tell_pages(pages: Pages) -> str:
-    return f"from vmlab.study.tasks.swap import fate_of  # plays one page: mapped, touched, taken away\npages = {pages}"
+    return (
+        "from vmlab.study.tasks.swap import fate_of  # plays one page: mapped, touched, taken away\n"
+        f"print([fate_of(kind, written) for kind, written in {pages}])"
+    )
 
 
 FATE = Task(
