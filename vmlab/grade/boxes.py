@@ -13,8 +13,8 @@ from ..units import VmlabError
 HERE = Path(__file__).parent
 SYSTEM = ("/usr", "/lib", "/lib64", "/bin")  # where the C library and what links to it are
 WARNING = (
-    "Sandbox without bubblewrap ({name}): {weaker}. Install bubblewrap for the strongest one (Debian, Ubuntu: "
-    "apt-get install bubblewrap)."
+    "Sandbox without bubblewrap ({name}): {weaker}. The strongest is bubblewrap (Debian, Ubuntu: apt-get install "
+    "bubblewrap), where it may make namespaces."
 )
 
 
@@ -56,7 +56,8 @@ def bubblewrap(folder: Path, environment: Mapping[str, str]) -> tuple[list[str],
     program = shutil.which("bwrap")
     if program is None:
         raise Missing("bubblewrap is not installed")
-    command = [program, "--unshare-all", "--die-with-parent", "--new-session", "--uid", "1000", "--gid", "1000"]
+    command = [program, "--unshare-all", "--die-with-parent", "--new-session", "--hostname", "sandbox"]
+    command += ["--uid", "1000", "--gid", "1000"]
     for name in SYSTEM:
         path = Path(name)
         if path.is_symlink():

@@ -20,6 +20,7 @@ REWRITTEN = (
     (re.compile(r"^([ \t]*(?:[\w.]+[ \t]*,[ \t]*)*[\w.]+[ \t]*=[ \t]*)[%!][^\n]*$", re.MULTILINE), r"\1None"),
     (re.compile(r"^([ \t]*)(?:[%!?][^\n]*|[\w.]+\?\??[ \t]*)$", re.MULTILINE), r"\1pass"),
 )
+PROMPT, INDENTED = re.compile(r"^(?:>>>|\.\.\.) ?", re.MULTILINE), re.compile(r"[ \t]+")
 PICTURES = ("matplotlib", "IPython", "ipywidgets", "seaborn", "plotly", "bokeh", "ipympl")
 
 
@@ -29,14 +30,28 @@ def cell(source: str, number: int, names: dict[str, Any]) -> None:
     try:
         code = compile(source, where, "exec", AWAIT)
     except SyntaxError:
-        for pattern, plainer in REWRITTEN:
-            source = pattern.sub(plainer, source)
-        code = compile(source, where, "exec", AWAIT)
+        code = compile(rewritten(source), where, "exec", AWAIT)
     running = eval(code, names)  # what awaits at the top is a coroutine
     if inspect.iscoroutine(running):
         import asyncio
 
         asyncio.run(running)
+
+
+def rewritten(source: str) -> str:
+    """A cell without what only IPython understands.
+
+    >>> rewritten(">>> files = !ls\\n... print(files)"), rewritten("  %time x = 1\\n  x?")
+    ('files = None\\nprint(files)', 'x = 1\\npass')
+    """
+    source = source.lstrip("\n")
+    if source.startswith(">>>"):
+        source = PROMPT.sub("", source)
+    if indented := INDENTED.match(source):
+        source = re.sub(f"^{indented[0]}", "", source, flags=re.MULTILINE)
+    for pattern, plainer in REWRITTEN:
+        source = pattern.sub(plainer, source)
+    return source
 
 
 class Anything(types.ModuleType):

@@ -6,6 +6,7 @@ in numbers of include/uapi/linux/{sched,mount,landlock,capability}.h; Linux 5.12
 Standard library only; started by its path: KIND FOLDER HIDDEN PATHS... -- COMMAND.
 """
 
+import contextlib
 import ctypes
 import os
 import struct
@@ -49,6 +50,7 @@ def namespaces(folder: str, hidden: str, shown: Sequence[str]) -> None:
     if child := os.fork():
         os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) & 255)
     LIBC.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
+    called(LIBC.sethostname(b"sandbox", 7), "sethostname")
     mount("none", "/", "", MS_REC | MS_PRIVATE)
     root = Path(folder, "root")
     root.mkdir()
@@ -109,7 +111,7 @@ def allowed(shown: Sequence[str], hidden: str) -> Iterator[tuple[str, int]]:
 
 def give_up_root(folder: str) -> None:
     """Become nobody, if nobody can read the interpreter's files; else keep the number and no privilege."""
-    if os.getuid() == 0:
+    with contextlib.suppress(PermissionError):  # a root that may not change its number, as in some containers
         os.setgroups([])
         os.setresgid(NOBODY, NOBODY, NOBODY)
         os.setresuid(NOBODY, NOBODY, 0)

@@ -32,6 +32,7 @@ WORDS = {
     "unreadable": "cannot be read",
     "lost": "could not be asked",
 }
+MOST_NAME = 50  # letters; each has up to four bytes, and a file's name 255
 BAR = 180  # pixels of the longest bar
 
 
@@ -122,19 +123,19 @@ def write_pages(results: Results, folder: Path) -> int:
     count = 0
     for learner, lesson, path, stopped, notes in results.submissions():
         try:
-            cells: Sequence[str] = read(Path(path), lesson).cells
+            cells: Sequence[str] = read(path, lesson).cells
         except Unreadable:
             cells = ()
         text = student_page(learner, lesson, results.rows(learner, lesson), stopped, notes, cells)
-        _write(folder / f"{file_name(learner)}{'-' if lesson else ''}{lesson}.html", text)
+        _write(folder / f"{file_name(learner)}-{lesson or 'unread'}.html", text)
         count += 1
     _write(folder / "index.html", class_page(results))
     return count
 
 
 def file_name(learner: str) -> str:
-    """A learner's id as the name of a file, whatever is in it."""
-    name = re.sub(r"[^\w.@-]", "_", learner).lstrip(".") or "_"
+    """A learner's id as the beginning of a file's name, whatever is in it and however long it is."""
+    name = re.sub(r"[^\w.@-]", "_", learner).lstrip(".")[:MOST_NAME] or "_"
     return name if name == learner else f"{name}-{hashlib.sha256(learner.encode()).hexdigest()[:8]}"
 
 

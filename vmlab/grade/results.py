@@ -6,6 +6,7 @@ A submission is known by its cells' digest: the same cells are graded once, and 
 from __future__ import annotations
 
 import csv
+import os
 import secrets
 import sqlite3
 from collections.abc import Iterator
@@ -69,14 +70,14 @@ class Results:
             self._file.executemany(
                 "insert into results values (?, ?, ?, ?, ?, ?, ?, ?, ?)", [(*who, *row) for row in graded.results]
             )
-            about = (*who, graded.digest, str(path), "\n".join(graded.stopped), "\n".join(graded.notes))
+            about = (*who, graded.digest, _stored(path), "\n".join(graded.stopped), "\n".join(graded.notes))
             self._file.execute("insert or replace into submissions values (?, ?, ?, ?, ?, ?)", about)
 
-    def submissions(self) -> Iterator[tuple[str, str, str, list[str], list[str]]]:
+    def submissions(self) -> Iterator[tuple[str, str, Path, list[str], list[str]]]:
         """(learner, lesson, path, cells that stopped, notes), by learner."""
         query = "select learner, lesson, path, stopped, notes from submissions order by learner, lesson"
         for learner, lesson, path, stopped, notes in self._file.execute(query).fetchall():
-            yield learner, lesson, path, stopped.splitlines(), notes.splitlines()
+            yield learner, lesson, Path(os.fsdecode(path)), stopped.splitlines(), notes.splitlines()
 
     def rows(self, learner: str, lesson: str) -> list[Result]:
         """A learner's results in one lesson, in the exercise's order."""
@@ -94,7 +95,7 @@ class Results:
     def write_csv(self, path: Path) -> None:
         """Every row as CSV: complete, or not there."""
         part = path.with_name(path.name + ".part")
-        with part.open("w", newline="") as file:
+        with part.open("w", newline="", encoding="utf-8") as file:
             table = csv.writer(file)
             table.writerow(COLUMNS)
             rows = self._file.execute(f"select {', '.join(COLUMNS)} from results order by learner, lesson, rowid")
@@ -102,6 +103,15 @@ class Results:
         part.replace(path)
 
 
+def _stored(path: Path) -> str | bytes:
+    """A path as text; as bytes, if its name is none."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return os.fsencode(path)
+    return str(path)
+
+
 def inert(cell: object) -> object:
     """A cell that no spreadsheet takes for a formula."""
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in tuple("=+-@") else cell
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in tuple("=+-@\t\r") else cell

@@ -28,7 +28,7 @@ from . import report, sandbox
 from .boxes import BOXES, NOTHING
 from .judge import MOST_TEXT, Graded, clean, grade, points, unreadable
 from .results import Results
-from .submission import Submission, Unreadable, found, read
+from .submission import Submission, Unreadable, found, read, shown
 
 PR_SET_PDEATHSIG = 1  # include/uapi/linux/prctl.h
 TRIES = 3  # of one submission, when the worker that has it dies
@@ -104,19 +104,20 @@ def _grade_all(paths: list[tuple[Path, str]], args: argparse.Namespace, results:
     """Grade each path that is not in the results; how many files could not be."""
     newest: dict[tuple[str, str], Submission] = {}
     bad = older = 0
-    for path, learner in sorted(paths, key=lambda row: row[0].stat().st_mtime):
+    for path, learner in sorted(paths, key=lambda row: row[0].lstat().st_mtime):
         try:
             submission = read(path, args.lesson, learner)
         except Unreadable as why:
             results.keep(unreadable(learner, str(why)), path)
-            print(f"{path}: could not grade: {why}", file=sys.stderr)
+            print(f"{shown(path)}: could not grade: {why}", file=sys.stderr)
             bad += 1
             continue
         before = newest.pop((learner, submission.lesson), None)
         newest[learner, submission.lesson] = submission
         if before is not None:
             older += 1
-            print(f"{before.path}: {learner} handed in a newer one, {path}, which is graded", file=sys.stderr)
+            name = shown(before.path)
+            print(f"{name}: {learner} handed in a newer one, {shown(path)}, which is graded", file=sys.stderr)
     waiting = [one for one in newest.values() if not results.has(one.learner, one.lesson, one.digest)]
     known = len(newest) - len(waiting)
     done = 0
@@ -163,7 +164,7 @@ def _come(futures: dict[Future[Graded], Path]) -> Iterator[tuple[Path, Graded]]:
             continue
         except Exception as dead:  # grade_one raises nothing: its worker is gone, or the cluster
             if not isinstance(dead, BrokenProcessPool):
-                print(f"{futures[future]}: {type(dead).__name__}: {dead}", file=sys.stderr)
+                print(f"{shown(futures[future])}: {type(dead).__name__}: {dead}", file=sys.stderr)
             continue
         yield futures[future], graded
     if lost:

@@ -26,6 +26,7 @@ FILES = (
 )
 START_SECONDS = 60
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+SAME = {"PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}  # sets are walked in the same order each time
 MISSING = (
     "a sandbox needs Linux, and bubblewrap (Debian, Ubuntu: apt-get install bubblewrap) with a kernel that lets it "
     "make namespaces, or with Landlock. Without a sandbox the submissions' code would run as you, with all your files: "
@@ -66,10 +67,10 @@ class Sandbox:
 
     def _start(self, folder: Path) -> None:
         """Start the warm process in the box; Missing if it does not come up."""
-        environment = dict.fromkeys(THREADS, "1") | {"PYTHONDONTWRITEBYTECODE": "1", "PATH": os.defpath}
+        environment = {**dict.fromkeys(THREADS, "1"), **SAME, "PATH": os.defpath}
         wrapper, inside = self.box.command(folder, environment)
         ours, theirs = socket.socketpair()
-        command = [*wrapper, sys.executable, "-I", "-c", START, str(theirs.fileno()), inside]
+        command = [*wrapper, sys.executable, "-P", "-s", "-c", START, str(theirs.fileno()), inside]
         self._process = subprocess.Popen(
             command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE, env=environment, text=True,

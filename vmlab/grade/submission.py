@@ -21,6 +21,7 @@ from ..units import MiB, VmlabError
 
 MOST_BYTES = 32 * MiB
 MOST_CELLS = 2000
+LITTER = re.compile(r"(^|/)(\.ipynb_checkpoints|__MACOSX)/|(^|/)\._[^/]*$")  # of Jupyter and of macOS
 ASKS = re.compile(r"""\b(?:ask|check)\(\s*["'](\d\d)\.""")
 NAMES = re.compile(r"""^[^#\n]*\bi_am\(\s*["']([^"'\n]{1,100})["']\s*\)""", re.MULTILINE)
 
@@ -41,6 +42,15 @@ class Submission:
     stated: str = ""
 
 
+def shown(name: object) -> str:
+    """A file's name as text for a terminal, a page and a database: what is no letter there is written in numbers.
+
+    >>> shown("ad\\x1b[2Ja"), shown("b\\udcffb"), shown(Path("é/c d"))
+    ('ad\\\\x1b[2Ja', 'b\\\\udcffb', 'é/c d')
+    """
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in str(name))
+
+
 def learner_of(path: Path, root: Path | None = None) -> str:
     """Whose notebook it is: below `root`, the first folder's name; else the file's, unless that is the exercise's.
 
@@ -50,23 +60,28 @@ def learner_of(path: Path, root: Path | None = None) -> str:
     """
     below = path.relative_to(root).parts if root is not None and path.is_relative_to(root) else ()
     if len(below) > 1:
-        return below[0]
+        return shown(below[0])
     folders = [part for part in path.parent.parts if not re.match(r"\d\d-", part)]
-    return folders[-1] if re.match(r"\d\d-", path.stem) and folders else path.stem
+    return shown(folders[-1] if re.match(r"\d\d-", path.stem) and folders else path.stem)
 
 
 def found(paths: list[Path]) -> Iterator[tuple[Path, str]]:
-    """Every notebook in the files and folders given, in order, and whose it is."""
+    """Every notebook in the files and folders given, in order, and whose it is; linked folders are not entered."""
     for path in paths:
         if path.is_dir():
-            inside = sorted(at for at in path.rglob("*.ipynb") if ".ipynb_checkpoints" not in at.parts)
+            inside = sorted(at for at in _below(path) if not LITTER.search(at.relative_to(path).as_posix()))
             if not inside:
-                raise VmlabError(f"{path}: expected a folder with notebooks (*.ipynb), found none in it")
+                raise VmlabError(f"{shown(path)}: expected a folder with notebooks (*.ipynb), found none in it")
             yield from ((at, learner_of(at, path)) for at in inside)
         elif path.exists():
             yield path, learner_of(path)
         else:
-            raise VmlabError(f"{path}: no such file or folder")
+            raise VmlabError(f"{shown(path)}: no such file or folder")
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    for at, _, names in os.walk(folder):
+        yield from (Path(at, name) for name in names if name.lower().endswith(".ipynb"))
 
 
 def read(path: Path, lesson: str = "", learner: str = "") -> Submission:
@@ -113,7 +128,8 @@ def _cells(data: bytes) -> Iterator[str]:
         raise Unreadable("it is no notebook: its JSON breaks off or is damaged. Save it in JupyterLab again") from None
     rows = book.get("cells") if isinstance(book, dict) else None
     if rows is None and isinstance(book, dict) and isinstance(book.get("worksheets"), list):
-        rows = [cell for sheet in book["worksheets"] if isinstance(sheet, dict) for cell in sheet.get("cells") or []]
+        sheets = [sheet.get("cells") for sheet in book["worksheets"] if isinstance(sheet, dict)]
+        rows = [cell for cells in sheets if isinstance(cells, list) for cell in cells]
     if not isinstance(rows, list):
         raise Unreadable("it is no notebook: it has no cells. Save it in JupyterLab again")
     if len(rows) > MOST_CELLS:
