@@ -19,6 +19,7 @@ COMMANDS = {
     "grade": ("vmlab.grade.run", "grade a class's exercises, each notebook in a sandbox"),
     "compare": ("vmlab.compare", "two machines side by side, each difference with its reason"),
     "record": ("vmlab.live.record", "boot a real kernel under QEMU and write down what it says of its memory"),
+    "replay": ("vmlab.judge.replay", "play a real kernel's allocation trace in the model"),
     "check": ("vmlab.study.check_notebook", "check the answers in your exercise notebooks, here and at once"),
     "release": ("vmlab.study.release", "build the notebooks from lessons/"),
     "book": ("vmlab.book", "make a static HTML book of the notebooks"),

@@ -104,6 +104,11 @@ class Console:
                     raise GuestFailed(f"the guest failed after {stage}: {why}. Last on its console:\n{self.last()}")
                 self._more.wait(min(left, 1.0))
 
+    def has_news(self) -> bool:
+        """Whether `wait` would return, or fail, at once."""
+        with self._more:
+            return bool(self._ended) or MARKER.search(self._said, self._seen) is not None
+
     def files(self) -> dict[str, str]:
         """Every file that is complete so far, by name; the last of that name wins."""
         with self._more:

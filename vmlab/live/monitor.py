@@ -90,29 +90,60 @@ class Debugger:
         return int.from_bytes(bytes.fromhex(answer), "little")
 
     def run_to(self, address: int, seconds: float) -> None:
-        """Let the guest run until it comes to `address`, and leave it stopped there (no software breakpoint: RAM
-        stays as it is)."""
-        here = f"1,{address:x},4"
-        if self._ask(f"Z{here}") != "OK":
+        """Let the guest run until it comes to `address`, and leave it stopped there."""
+        self.watch(address)
+        self.go()
+        if not self.has_stopped(seconds):
+            raise GuestFailed(f"the guest did not come to {address:#x} in {seconds:.0f} s")
+        self.unwatch(address)
+
+    def watch(self, address: int) -> None:
+        """Stop the guest when it comes to `address` (no software breakpoint: RAM stays as it is)."""
+        if self._ask(f"Z1,{address:x},4") != "OK":
             raise GuestFailed(f"QEMU's debugger port sets no breakpoint at {address:#x}")
+
+    def unwatch(self, address: int) -> None:
+        """The end of `watch`."""
+        self._ask(f"z1,{address:x},4")
+
+    def go(self) -> None:
+        """Let the guest run; the next word of this port is that it stopped."""
+        self._say("c")
+
+    def has_stopped(self, seconds: float) -> bool:
+        """Whether a guest that `go` let run stopped within that time."""
         self._stream.settimeout(seconds)
-        answer = self._ask("c")
-        self._stream.settimeout(SECONDS)
-        self._ask(f"z{here}")
-        if not answer.startswith(("T05", "S05")):
-            raise GuestFailed(f"the guest did not come to {address:#x}: the debugger port says {answer[:40]!r}")
+        try:
+            answer = self._answer()
+        except TimeoutError:
+            return False
+        finally:
+            self._stream.settimeout(SECONDS)
+        if not answer.startswith(("T", "S")):
+            raise GuestFailed(f"the guest ended, or QEMU's debugger port says {answer[:40]!r}")
+        return True
+
+    def word(self, address: int, size: int) -> int:
+        """`size` bytes of the stopped guest's memory at a virtual address, as a number."""
+        answer = self._ask(f"m{address:x},{size:x}")
+        if not re.fullmatch(rf"[0-9a-f]{{{2 * size}}}", answer):
+            raise GuestFailed(f"QEMU's debugger port reads nothing at {address:#x}")
+        return int.from_bytes(bytes.fromhex(answer), "little")
 
     def let_go(self) -> None:
         """Detach: the guest runs on."""
         self._ask("D")
 
     def _ask(self, question: str) -> str:
-        body = question.encode()
         try:
-            self._stream.sendall(b"$%s#%02x" % (body, sum(body) & 255))
+            self._say(question)
             return self._answer()
         except TimeoutError as late:
             raise GuestFailed(f"QEMU's debugger port did not answer {question!r}") from late
+
+    def _say(self, text: str) -> None:
+        body = text.encode()
+        self._stream.sendall(b"$%s#%02x" % (body, sum(body) & 255))
 
     def _answer(self) -> str:
         while self._byte() != b"$":

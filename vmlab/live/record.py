@@ -13,12 +13,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..physical import real_trace
 from ..record import SUFFIX
 from ..units import VmlabError
-from . import boards
+from . import alloc_trace, boards, trace_text
 from .host import record_host
 from .recorder import record
 from .recording import Recording
+
+TRACE_SUFFIX = ".alloc.npz"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,21 +32,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kaslr", action="store_true", help="let the kernel choose its addresses at random")
     parser.add_argument("--kernel", default="", metavar="VERSION", help="a version of Debian's kernel, such as 6.12")
     parser.add_argument("--host", action="store_true", help="record this machine instead, as far as it tells")
+    parser.add_argument(
+        "--trace", action="store_true", help="trace every page allocation from boot on instead; `vmlab replay` plays it"
+    )
     parser.add_argument("--out", type=Path, default=Path("records"), help="the folder to write to (default: records)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Record each machine, or this one; 0 if all were."""
+    if args.host and args.trace:
+        raise VmlabError("--trace: expected a machine to boot, got --host: what a running kernel allocated is past")
     if args.host:
         return _record_host(args.out)
     if not args.machine:
         raise VmlabError(f"machine: expected one or more of {', '.join(boards.BOARDS)}")
     chosen = [boards.choose(name, args.ram, args.append, args.kaslr) for name in args.machine]
+    for board in chosen if args.trace else ():
+        alloc_trace.check(board)
     for board in chosen:
         say = partial(_say, board.name, time.monotonic())
+        if args.trace:
+            path = write_trace(alloc_trace.trace(board, say, args.kernel), args.out)
+            say(f"written to {path}; `vmlab replay {path}` plays it in the model")
+            continue
         path = write(record(board, say, args.kernel), args.out)
         say(f"written to {path}; `vmlab machines --verify {path}` compares the model with it")
     return 0
+
+
+def write_trace(traced: alloc_trace.Traced, folder: Path) -> Path:
+    """The trace, complete or not there."""
+    path = folder / f"{traced.record.data['name']}{TRACE_SUFFIX}"
+    whole = trace_text.build(traced, path)
+    folder.mkdir(parents=True, exist_ok=True)
+    real_trace.save(path, whole)
+    return path
 
 
 def _record_host(folder: Path) -> int:

@@ -2,15 +2,14 @@
 
 The model's state is the real one so far: where it would have done something else it is told what happened and
 goes on from there. Two questions are asked of it. Which block leaves the free lists (LOCKED)? Which page of a
-CPU's list does a request get (ALLOC of a small order): the head, or one behind those that alloc_pages_bulk took,
-which has no event? What it took comes out here, from the pages that are missing, and goes into `requests`, which
-`real_replay` plays without being told anything on the way.
+CPU's list does a request get (ALLOC of a small order)? What was asked for goes into `requests`, which `real_replay`
+plays without being told anything on the way. The frames that alloc_pages_bulk took have no event: they are the first
+ones of the CPU's list, as many as it returned.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from dataclasses import dataclass
+from collections import defaultdict
 
 from .buddy_kernels import CMA, HIGHATOMIC, MOVABLE, NONE, PCPTYPES, Z, u64
 from .fallback_kernels import ALLOC_CMA, ALLOC_HIGHATOMIC
@@ -18,7 +17,7 @@ from .pcp_kernels import COSTLY_ORDER
 from .real_areas import BOOT_BATCH, Area, area_of, lists_of, type_at
 from .real_frees import batched, free_past
 from .real_kernels import give_back, take_at
-from .real_share import Request, Share
+from .real_share import Followed, Request, Share
 from .real_trace import (
     ALLOC,
     BATCHED,
@@ -26,30 +25,18 @@ from .real_trace import (
     CONTIG,
     CORE,
     DRAIN,
+    EXACT,
     FREE,
     LOCKED,
     PAGESETS,
     STEAL,
     WATERMARKS,
-    Blocks,
     RealTrace,
     RealZone,
 )
 from .request_kernels import step_alloc
 
 Key = tuple[RealZone, int, int]  # a per-CPU list: zone, order, migratetype
-
-
-@dataclass(slots=True)
-class Followed:
-    """What following a trace brought: both shares, the requests, and the free lists the model ends with."""
-
-    blocks: Share
-    pages: Share
-    requests: list[Request]
-    bulk_pages: int
-    unseen_refills: int
-    lists: dict[RealZone, Blocks]
 
 
 def is_small(trace: RealTrace, order: int) -> bool:
@@ -63,12 +50,17 @@ def follow(trace: RealTrace) -> Followed:
     for number, row in enumerate(trace.events.tolist()):
         state.event(number, *row)
     lists = {zone: lists_of(area, base) for zone, (area, base) in state.areas.items()}
-    requests = []
-    for place, request in enumerate(state.requests):
-        taken = state.taken.get(place, Counter()).items()
-        requests += [Request(request.at, BULK, key[0].start, 0, key[2], 0, count) for key, count in taken]
-        requests += [request] if request.kind != BULK else []
-    return Followed(state.blocks, state.pages, requests, state.bulk_pages, state.unseen_refills, lists)
+    return Followed(
+        state.blocks,
+        state.pages,
+        state.requests,
+        state.bulk_pages,
+        state.lost_pages,
+        state.early,
+        state.after_lost,
+        state.unseen,
+        lists,
+    )
 
 
 class _State:
@@ -79,23 +71,26 @@ class _State:
 
         self.trace = trace
         self.areas: dict[RealZone, tuple[Area, int]] = {zone: area_of(trace, zone) for zone in trace.zones}
-        self.blocks, self.pages, self.bulk_pages, self.unseen_refills = Share(), Share(), 0, 0
+        self.blocks, self.pages, self.bulk_pages, self.lost_pages = Share(), Share(), 0, 0
+        self.early: list[int] = []
+        self.after_lost: list[int] = []
+        self.unseen: list[int] = []
         self.requests: list[Request] = []
         self.lists: defaultdict[Key, list[int]] = defaultdict(list)
         self.where: dict[int, Key] = {}  # the list that a page is on
-        self.asked: dict[Key, int] = {}  # how many requests there were when a list was last asked
         self.run: tuple[Key, int] | None = None  # the list being refilled, and how many blocks have come
-        self.taken: defaultdict[int, Counter[Key]] = defaultdict(Counter)  # what each BULK took, and from where
-        self.bulk = -1  # the last BULK's place in `requests`
-        self.past = ALLOC  # CORE or CONTIG: the next FREE goes past the CPU's list
+        self.bulk: tuple[Key, int, list[int]] | None = None  # a list, what is still to be taken, and what was
+        self.past = ALLOC  # CORE, CONTIG or EXACT: the next FREE goes past the CPU's list
         self.batch: dict[RealZone, int] = {}  # of the per-CPU lists; none yet
         self.in_batch = batched(trace)
         self.notes = np.zeros((4, 4), np.int64)  # the steps of the last request; not wanted here
 
-    def event(self, number: int, kind: int, pfn: int, order: int, migratetype: int, gfp: int) -> None:
+    def event(self, number: int, kind: int, pfn: int, order: int, migratetype: int, gfp: int, _: int) -> None:
         """One event."""
         if kind not in (LOCKED, STEAL):
             self.run = None
+            if self.bulk is not None:
+                self._unseen_refill(number, self.bulk[0])
         if kind != FREE:
             self.past = ALLOC
         if kind == LOCKED:
@@ -108,15 +103,28 @@ class _State:
             self._free(number, pfn, order)
         elif kind == DRAIN:
             self._drain(pfn, order, migratetype)
-        elif kind in (CORE, CONTIG):
+        elif kind in (CORE, CONTIG, EXACT):
             self.past = kind
         elif kind in (BULK, PAGESETS, WATERMARKS):
             if kind == PAGESETS:
                 self.batch = {zone: self.trace.early_batch(zone) for zone in self.areas}
             elif kind == WATERMARKS:
                 self.batch = {zone: zone.batch for zone in self.areas}
-            self.bulk = len(self.requests) if kind == BULK else self.bulk
-            self.requests.append(Request(number, kind))
+            self.requests.append(Request(number, kind, 0, 0, migratetype, gfp, pfn if kind == BULK else 0))
+            if kind == BULK:
+                self.bulk = (self.trace.zones_for(gfp)[0], 0, migratetype), pfn, self.requests[-1].frames
+                self._take_bulk()
+
+    def _take_bulk(self) -> None:
+        """alloc_pages_bulk takes the first pages of a list; what is not there yet comes with the next refill."""
+        if self.bulk is None:
+            return
+        key, left, taken = self.bulk
+        came = self.lists[key][:left]
+        taken += came
+        self._forget(key, len(came))
+        self.bulk_pages += len(came)
+        self.bulk = (key, left - len(came), taken) if left > len(came) else None
 
     def _locked(self, number: int, pfn: int, order: int, migratetype: int) -> None:
         """A block leaves the free lists."""
@@ -144,59 +152,56 @@ class _State:
     def _refilled(self, key: Key, pfn: int) -> None:
         """A list gets one more block; a list that is refilled was empty, so what was on it is gone."""
         if self.run is None or self.run[0] != key or self.run[1] == self._most(key):
-            self._missing(key, len(self.lists[key]))
+            self._lose(key, len(self.lists[key]))
             self.run = key, 0
         self.run = key, self.run[1] + 1
         self.lists[key].append(pfn)
         self.where[pfn] = key
+        if self.bulk is not None and self.bulk[0] == key:
+            self._take_bulk()
 
-    def _missing(self, key: Key, count: int) -> None:
-        """The first pages of a list have been taken without an event, by the last BULK."""
+    def _forget(self, key: Key, count: int) -> None:
+        """The first pages of a list are on it no more."""
         for pfn in self.lists[key][:count]:
             self.where.pop(pfn, None)
         del self.lists[key][:count]
-        if count and key[1] == 0 and self.bulk >= 0:
-            self.taken[self.bulk][key] += count
-            self.bulk_pages += count
+
+    def _lose(self, key: Key, count: int) -> None:
+        """The same, and nothing said so."""
+        self._forget(key, count)
+        self.lost_pages += count
 
     def _alloc(self, number: int, pfn: int, order: int, migratetype: int) -> None:
-        """A request gets a page of a CPU's list."""
+        """A request gets a page of a CPU's list: its first."""
         key = (self.trace.zone_of(pfn), order, migratetype)
-        if self.where.get(pfn) != key:
-            self._unseen_refill(key, pfn)
         listed = self.lists[key]
-        place = listed.index(pfn) if self.where.get(pfn) == key else -1
-        behind_bulk = place > 0 and order == 0 and self.bulk >= self.asked.get(key, 0)
-        model = pfn if place == 0 or behind_bulk else listed[0] if listed else -1
-        agree = self.pages.count(number, order, migratetype, pfn, model)
-        if place > 0 and not agree and self._freed_meanwhile(number, listed[:place]):
-            place = 0
-        if place >= 0:
-            self._missing(key, place)
-            self.where.pop(pfn)
-            del listed[:1]
-        self.asked[key] = len(self.requests)
+        if not listed:
+            self._unseen_refill(number, key, pfn)
+        self.pages.count(number, order, migratetype, pfn, listed[0] if listed else -1)
+        if self.where.get(pfn) == key:
+            if listed[0] != pfn:
+                self.after_lost.append(number)
+            self._lose(key, listed.index(pfn))
+            self._forget(key, 1)
+        elif listed and self._came_before_bulk(pfn):
+            self.early.append(number)
+            self.requests[-2].frames.append(listed[0])
+            self.requests[-2:] = reversed(self.requests[-2:])
+            self._forget(key, 1)
 
-    def _freed_meanwhile(self, number: int, pages: list[int]) -> bool:
-        """Whether an interrupt freed these pages in the middle of the request: the CPU's list was locked, and so they
-        went to the free lists instead (free_unref_page: pcp_spin_trylock failed). If so, that is put right.
+    def _came_before_bulk(self, pfn: int) -> bool:
+        """Whether a request that follows a call of alloc_pages_bulk got its page before that took any: the event says
+        when the call began. If so, its frame is taken from those of the call.
         """
-        freed = self.requests[-1 - len(pages) : -1]
-        if sorted(request.pfn for request in freed if request.kind == FREE) != sorted(pages):
+        before = self.requests[-2] if len(self.requests) > 1 else self.requests[-1]
+        if before.kind != BULK or pfn not in before.frames:
             return False
-        if any(request.at < number - 2 * len(pages) for request in freed):
-            return False
-        for request in freed:
-            area, base = self.areas[self.trace.zone_of(request.pfn)]
-            x = request.pfn - base
-            give_back(area, u64(x), u64(request.order), u64(type_at(area, x)), False)
-            self.lists[self.where.pop(request.pfn)].remove(request.pfn)
+        before.frames.remove(pfn)
         return True
 
-    def _unseen_refill(self, key: Key, pfn: int) -> None:
-        """A page comes from nowhere: while the kernel switched its events off and on again, a list was refilled.
-
-        The model's own refill takes its place, if that has the page.
+    def _unseen_refill(self, number: int, key: Key, pfn: int = -1) -> None:
+        """A page comes from nowhere, or alloc_pages_bulk found an empty list and nothing refilled it: the kernel had
+        switched its events off for a while. The model's own refill takes the place of the real one, if it has the page.
         """
         area, base = self.areas[key[0]]
         flags = ALLOC_CMA if key[2] == MOVABLE else Z
@@ -204,16 +209,16 @@ class _State:
         for _ in range(self._most(key)):
             x = step_alloc(area, None, u64(key[1]), u64(key[2]), flags, self.notes)
             came += [] if x == NONE else [int(x) + base]
-        if pfn not in came:
+        if pfn >= 0 and pfn not in came:
             for block in reversed(came):
                 x = u64(block - base)
                 give_back(area, x, u64(key[1]), u64(type_at(area, int(x))), False)
             return
-        self.unseen_refills += 1
+        self.unseen.append(number)
         self.run = None
         for block in came:
             self._refilled(key, block)
-        self.run = None
+        self.run = self.bulk = None
 
     def _free(self, number: int, pfn: int, order: int) -> None:
         """A block given back: to the list of its pageblock's type, or to the free lists."""
@@ -225,7 +230,7 @@ class _State:
             self.past = CONTIG if self.past == CONTIG else ALLOC
             return
         if old := self.where.get(pfn):
-            self._missing(old, self.lists[old].index(pfn) + 1)
+            self._lose(old, self.lists[old].index(pfn) + 1)
         self.requests.append(Request(number, FREE, pfn, order))
         mt = type_at(area, pfn - base)
         key = zone, order, mt if mt < PCPTYPES else int(MOVABLE)

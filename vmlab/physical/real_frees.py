@@ -6,7 +6,7 @@ from . import free_lists
 from .buddy_kernels import MOVABLE, u64
 from .real_areas import Area, type_at
 from .real_kernels import give_back, take_at
-from .real_trace import BATCHED, CONTIG, CORE, FREE, RealTrace
+from .real_trace import BATCHED, CONTIG, CORE, EXACT, FREE, RealTrace
 
 
 def free_past(area: Area, x: int, order: int, kind: int) -> None:
@@ -16,7 +16,7 @@ def free_past(area: Area, x: int, order: int, kind: int) -> None:
         take_at(area, u64(x & -pages), area.pageblock)
     elif kind == CORE and x % (1 << int(area.pageblock)) == 0:
         free_lists.set_types(area, x, x + (1 << order), int(MOVABLE))
-    give_back(area, u64(x), u64(order), u64(type_at(area, x)), kind == CORE)
+    give_back(area, u64(x), u64(order), u64(type_at(area, x)), kind in (CORE, EXACT))
 
 
 def batched(trace: RealTrace) -> set[int]:

@@ -2,8 +2,7 @@
 
 The model is told what was asked for and what was given back, never which frame anything was: a block that the real
 kernel gave back is the one that the model gave for the same request. Zones come from the requests' flags, per-CPU
-lists from the zones' batch and high. Two things are taken from the trace that no event says: how many pages each
-alloc_pages_bulk took (`real_follow` finds them missing), and which zone it took them from.
+lists from the zones' batch and high, and how many pages alloc_pages_bulk took from what it returned.
 
 Left out: watermarks (nothing at boot comes near them), ALLOC_NOFRAGMENT, and interrupts in the middle of a request.
 """
@@ -12,15 +11,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from . import gfp as flags
-from .buddy_kernels import CMA, MOVABLE, NONE, Z, u64
+from .buddy_kernels import CMA, MOVABLE, NONE, PCP_COUNTS, Z, u64
 from .fallback_kernels import ALLOC_CMA
+from .pcp_kernels import drain
 from .real_areas import Area, area_of, lists_of, with_pagesets
 from .real_follow import Followed, follow
 from .real_frees import free_past
 from .real_kernels import mark_used
 from .real_share import Request, Share
-from .real_trace import ALLOC, BULK, CONTIG, CORE, FREE, PAGESETS, WATERMARKS, Blocks, RealTrace, RealZone
+from .real_trace import ALLOC, BULK, CONTIG, CORE, EXACT, FREE, PAGESETS, WATERMARKS, Blocks, RealTrace, RealZone
 from .request_kernels import step_alloc, step_free
 
 
@@ -52,19 +51,18 @@ class _State:
         self.trace = trace
         self.areas: dict[RealZone, tuple[Area, int]] = {zone: area_of(trace, zone) for zone in trace.zones}
         self.frames, self.first = Share(), -1
+        self.in_contig = False
         self.ours: dict[int, int] = {}  # real frame in use -> ours
-        self.bulk: list[int] = []  # our frames of bulk requests: nobody knows which real ones they are
         self.notes = np.zeros((4, 4), np.int64)
 
     def play(self, request: Request) -> None:
         """One request."""
         if request.kind == ALLOC:
             self._alloc(request)
-        elif request.kind in (FREE, CORE, CONTIG):
+        elif request.kind in (FREE, CORE, EXACT, CONTIG):
             self._free(request)
         elif request.kind == BULK:
-            zone = self.trace.zone_of(request.pfn)
-            self.bulk += [self._get(zone, 0, request.migratetype) for _ in range(request.count)]
+            self._bulk(request)
         elif request.kind in (PAGESETS, WATERMARKS):
             self._pagesets(request.kind == WATERMARKS)
 
@@ -74,16 +72,15 @@ class _State:
             batch = zone.batch if has_watermarks else self.trace.early_batch(zone)
             self.areas[zone] = with_pagesets(area, batch, zone.high if has_watermarks else 4 * batch), base
 
-    def _zones(self, gfp: int) -> list[RealZone]:
-        """The zones that may serve a request, in the order in which they are tried."""
-        index = {name: number for number, name in enumerate(self.trace.about["zone_names"])}
-        names = flags.ZONE_TABLE.get(gfp & flags.ZONE_BITS, ("Normal",))
-        highest = next(index[name] for name in names if name in index)
-        return sorted((z for z in self.trace.zones if z.index <= highest), key=lambda zone: -zone.index)
+    def _bulk(self, request: Request) -> None:
+        """All from the first zone; which real frames stand for ours was found out by following."""
+        zone = self.trace.zones_for(request.gfp)[0]
+        ours = [self._get(zone, 0, request.migratetype) for _ in range(request.count)]
+        self.ours |= dict(zip(request.frames, ours, strict=False))
 
     def _alloc(self, request: Request) -> None:
         got = -1
-        for zone in self._zones(request.gfp):
+        for zone in self.trace.zones_for(request.gfp):
             got = self._get(zone, request.order, request.migratetype)
             if got >= 0:
                 break
@@ -99,12 +96,17 @@ class _State:
         return -1 if x == NONE else int(x) + base
 
     def _free(self, request: Request) -> None:
-        """Give back our block for a real one; one that no request got is boot's, or a bulk request's."""
+        """Give back our block for a real one; one that no request got is boot's."""
         pages = range(request.pfn, request.pfn + (1 << request.order))
         known = [self.ours.pop(pfn, None) for pfn in pages]
         pfn = known[0] if known[0] is not None else request.pfn
         area, base = self.areas[self.trace.zone_of(pfn)]
         x = u64(pfn - base)
+        if request.kind == CONTIG and not self.in_contig:  # alloc_contig_range: drain_all_pages
+            drain(area, Z, area.zone[PCP_COUNTS], Z, None)
+        self.in_contig = request.kind == CONTIG
+        if request.kind == EXACT:
+            mark_used(area, x, u64(request.order))
         if request.kind != FREE:
             free_past(area, int(x), request.order, request.kind)
             return

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from .real_trace import Blocks, RealZone
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One thing that was asked for: kind is ALLOC, FREE, BULK, CORE, CONTIG, PAGESETS or WATERMARKS.
+    """One thing that was asked for: kind is ALLOC, FREE, BULK, CORE, EXACT, CONTIG, PAGESETS or WATERMARKS.
 
-    CORE and CONTIG are frees past the CPU's list. `count` is of BULK.
+    CORE, EXACT and CONTIG are frees past the CPU's list. `count` and `frames` are of BULK: how many it took, and which.
     """
 
     at: int  # the event's number
@@ -19,6 +21,7 @@ class Request:
     migratetype: int = 0
     gfp: int = 0
     count: int = 0
+    frames: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +50,18 @@ class Share:
         if real != model and len(self.differences) < 100:
             self.differences.append(Difference(at, order, migratetype, real, model))
         return bool(real == model)
+
+
+@dataclass(slots=True)
+class Followed:
+    """What following a trace brought: both shares, the requests, and the free lists the model ends with."""
+
+    blocks: Share
+    pages: Share
+    requests: list[Request]
+    bulk_pages: int  # taken by alloc_pages_bulk
+    lost_pages: int  # gone from a CPU's list, and no event says where to
+    early: list[int]  # events of requests that came between the call of alloc_pages_bulk and its taking
+    after_lost: list[int]  # events of requests that found those gone
+    unseen_refills: list[int]  # events before which a list was refilled without any
+    lists: dict[RealZone, Blocks]

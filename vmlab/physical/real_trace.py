@@ -1,7 +1,8 @@
 """What a real kernel's page allocator was asked for and gave: its trace events as one array, its free lists before
 and after.
 
-An event is a row of (kind, first frame, order, migratetype, gfp mask). The kinds, and the trace event each stands for
+An event is a row of (kind, first frame, order, migratetype, gfp mask, context). Context is 0 in a task, 1 in a
+softirq, 2 in an interrupt. The kinds, and the trace event each stands for
 (include/trace/events/kmem.h, 6.1):
 
     ALLOC    mm_page_alloc              what a request got
@@ -10,9 +11,11 @@ An event is a row of (kind, first frame, order, migratetype, gfp mask). The kind
     LOCKED   mm_page_alloc_zone_locked  a block leaves the free lists, for a request or a CPU's list
     DRAIN    mm_page_pcpu_drain         a block goes from a CPU's list back to the free lists
     STEAL    mm_page_alloc_extfrag      another migratetype's block is taken
-    BULK     __alloc_pages_bulk entered: the pages it takes have no event of their own
+    BULK     __alloc_pages_bulk entered: the pages it takes have no event of their own; instead of the frame stands
+             how many those are, which a debugger saw when it returned
     PAGESETS setup_per_cpu_pageset: from now on CPUs have lists;   WATERMARKS setup_per_zone_wmarks
     CORE     __free_pages_core entered: the next FREE goes to the tail of a free list, past the CPU's list
+    EXACT    __free_pages_ok, called for alloc_pages_exact: the same for what it asked for and does not need
     CONTIG   split_page, called for alloc_contig_range: it took a pageblock, and gives back what FREE says next
 
 Left out: who asked; time; more than one CPU.
@@ -28,14 +31,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..units import MiB, VmlabError
+from . import gfp
 
 if TYPE_CHECKING:
     import numpy as np
 
-ALLOC, FREE, BATCHED, LOCKED, DRAIN, STEAL, BULK, PAGESETS, WATERMARKS, CORE, CONTIG = range(11)
-FORMAT = 1
+ALLOC, FREE, BATCHED, LOCKED, DRAIN, STEAL, BULK, PAGESETS, WATERMARKS, CORE, CONTIG, EXACT = range(12)
+NAMES = "alloc free batched locked drain steal bulk pagesets watermarks core contig exact".split()  # noqa: SIM905
+FORMAT = 2
 MAX_BYTES = 64 * MiB
-COLUMNS = {"events": 5, "before": 5, "after": 5, "zones": 7, "owned": 2, "cma": 2}
+MOST_BULK = 1 << 20  # pages of one call
+COLUMNS = {"events": 6, "before": 5, "after": 5, "zones": 7, "owned": 2, "cma": 2}
 Blocks = dict[tuple[int, int], list[int]]  # (order, migratetype) -> first frames, in list order
 
 
@@ -93,6 +99,13 @@ class RealTrace:
             if zone.start <= pfn < zone.end:
                 return zone
         raise VmlabError(f"{self.about.get('name')}: frame {pfn:#x} lies in none of the traced machine's zones")
+
+    def zones_for(self, mask: int) -> list[RealZone]:
+        """The zones that may serve a request, in the order in which they are tried."""
+        index = {name: number for number, name in enumerate(self.about["zone_names"])}
+        names = gfp.ZONE_TABLE.get(mask & gfp.ZONE_BITS, ("Normal",))
+        highest = next((index[name] for name in names if name in index), len(index))
+        return sorted((zone for zone in self.zones if zone.index <= highest), key=lambda zone: -zone.index)
 
     def lists(self, zone: RealZone, *, at_end: bool = False) -> Blocks:
         """A zone's free lists as they were read out of RAM; empty ones are left out."""
@@ -164,8 +177,9 @@ def _checked(path: Path, about: Any, parts: dict[str, np.ndarray]) -> RealTrace:
     trace = RealTrace(about, parts["events"], parts["before"], parts["after"], zones, parts["owned"], parts["cma"])
     events = trace.events
     framed = events[events[:, 0] < BULK]
-    limits = {"kind": (events[:, 0], 0, CONTIG), "order": (framed[:, 2], 0, about["max_order"] - 1)}
-    limits |= {"migratetype": (framed[:, 3], 0, 5)}
+    limits = {"kind": (events[:, 0], 0, EXACT), "order": (framed[:, 2], 0, about["max_order"] - 1)}
+    limits |= {"migratetype": (framed[:, 3], 0, 5), "context": (events[:, 5], 0, 2)}
+    limits |= {"pages": (events[events[:, 0] == BULK][:, 1], 0, MOST_BULK)}
     for lists in (trace.before, trace.after):
         limits |= {f"{len(limits)} order of a free block": (lists[:, 2], 0, about["max_order"] - 1)}
         limits |= {f"{len(limits)} migratetype of a free block": (lists[:, 3], 0, 5)}

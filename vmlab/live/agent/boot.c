@@ -35,7 +35,7 @@ static const char *const SYMBOLS[] = {
 	"contig_page_data", "node_data", "mem_section", "page_offset_base", "vmalloc_base", "vmemmap_base", "phys_base",
 	"pkmap_page_table", "pkmap_count", "last_pkmap_nr", "init_task", "init_mm", "__FIXADDR_TOP", "memstart_addr",
 	"kimage_voffset", "empty_zero_page", "swap_info", "stext", "startup_32", "startup_64",
-	"early_irq_init",
+	"early_irq_init", "__alloc_pages_bulk",
 };
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))

@@ -1,5 +1,6 @@
 /* The page allocator's trace events since boot (trace_event=kmem:... on the command line), as short lines:
- * the event's letter, the CPU, then frame, order and the rest as the kernel printed them. Functions that the
+ * the event's letter, the CPU, in what context (".": a task, "s": softirq, "h": hardirq; the third of the flags that
+ * stand behind the CPU), then frame, order and the rest as the kernel printed them. Functions that the
  * function tracer saw (ftrace=function) are lines "N cpu name <-caller". */
 #include "agent.h"
 
@@ -20,7 +21,9 @@ static void say_event(const char *line)
 		/* "page=0x... " is an address that was hashed, or the frame again: leave it out */
 		found += strlen(EVENTS[i].event);
 		const char *pfn = strstr(found, "pfn=");
-		say("%s %d %s", EVENTS[i].letter, cpu ? atoi(cpu + 1) : 0, pfn ? pfn : found + 1);
+		const char *flags = cpu ? strchr(cpu, ']') : NULL;
+		char context = flags && strlen(flags) > 4 ? flags[4] : '?';
+		say("%s %d %c %s", EVENTS[i].letter, cpu ? atoi(cpu + 1) : 0, context, pfn ? pfn : found + 1);
 		return;
 	}
 	const char *caller = strstr(line, " <-"), *name = caller, *cpu = strchr(line, '[');
