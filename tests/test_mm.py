@@ -279,6 +279,26 @@ def test_an_area_that_is_full_is_a_result():
     assert b"x" == p.read(VA + PAGE, 1)
 
 
+@pytest.mark.parametrize(("slots", "stays"), [(5, True), (4, False)])
+def test_an_entry_that_goes_takes_the_cache_with_it_where_swap_is_scarce(slots, stays):
+    """free_swap_and_cache: __try_to_reclaim_swap if the page is not mapped, or more than half of swap is used."""
+    memory, _ = a_memory(pages=slots, synchronous=False)
+    p = Process(memory, "p")
+    p.mmap(VA, 2)
+    p.write(VA, b"x")
+    p.write(VA + PAGE, b"y")
+    q = p.fork()
+    p.madvise(VA, 2 * PAGE, "PAGEOUT")  # shared: left alone
+    shrink_folio_list(memory, list(memory))
+    memory.end_writeback()
+    p.read(VA, 1)
+    (page,) = [page for page in memory if page.mapcount]
+    assert page.slot is not None
+    q.munmap(VA, PAGE)
+    assert stays == (page.slot is not None)
+    assert b"x" == p.read(VA, 1)
+
+
 def test_swapoff_brings_everything_back_or_says_that_memory_ran_out():
     memory, pool = a_memory("x86-32", frames=8)
     p = Process(memory, "a")

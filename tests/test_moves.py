@@ -65,6 +65,18 @@ def test_what_ksm_cannot_merge_stays_and_is_said():
         merge_pages(world.memory, one, 0xFFFF)
 
 
+def test_a_merged_page_is_swapped_even_if_both_were_lazily_freed():
+    """mm/ksm.c:try_to_merge_one_page sets PG_dirty: reclaim just frees a clean page with no dirty entries."""
+    world = World(2)
+    one, other = world.pages
+    memory, process = world.memory, world.process
+    process.madvise(one, PAGE, "FREE")
+    assert merge_pages(memory, pfn(process, one), pfn(process, other))
+    memory.reclaim_pages([memory.page(pfn(process, one))])
+    memory.reclaim_pages(list(memory))
+    assert process.read(one, 4) == process.read(other, 4) == b"same"
+
+
 # --- huge pages ---
 
 
@@ -104,6 +116,24 @@ def test_what_cannot_collapse_is_said(booted_once: vm.Kernel):
     page = process.pin(2 * HUGE)
     assert "pinned" in collapse(process.space, 2 * HUGE).tell()
     process.unpin(page)
+    process.exit()
+
+
+@pytest.mark.parametrize(("shared", "ok"), [(256, True), (257, False)])
+def test_a_collapse_takes_at_most_half_of_shared_pages(booted_once: vm.Kernel, shared: int, ok: bool):
+    """khugepaged_max_ptes_shared: more than HPAGE_PMD_NR / 2 are too many."""
+    process = booted_once.spawn("parent")
+    process.mmap(HUGE, 512)
+    for n in range(shared):
+        process.write(HUGE + n * PAGE, b"x")
+    child = process.fork()
+    for n in range(shared, 300):
+        process.write(HUGE + n * PAGE, b"y")
+    done = collapse(process.space, HUGE)
+    assert ok == bool(done)
+    assert ok or "max_ptes_shared" in done.tell()
+    assert b"x" == child.read(HUGE, 1)
+    child.exit()
     process.exit()
 
 

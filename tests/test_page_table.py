@@ -96,6 +96,20 @@ def test_unmapping_everything_gives_every_table_back(name):
 
 
 @ALL
+def test_a_page_that_may_be_written_is_dirty_unless_told_otherwise(name):
+    """So no hardware has to set the bit at the first write of a page that the kernel itself maps."""
+    table = vm.PageTable(name)
+    page = 1 << table.format.page_shift
+    found = [
+        table.map(n * page, 4 * page, **flags).flags
+        for n, flags in enumerate(({}, {"write": False}, {"dirty": False}, {"write": False, "dirty": True}))
+    ]
+    if "dirty" in found[0]:
+        assert [True, False, False, True] == [flags["dirty"] for flags in found]
+    assert [True, False, True, False] == [flags["write"] for flags in found]
+
+
+@ALL
 def test_protect_changes_only_what_it_names(name):
     table = vm.PageTable(name)
     page = 1 << table.format.page_shift

@@ -205,6 +205,28 @@ def test_what_one_node_lacks_of_kernelcore_another_gives_if_it_is_more_than_a_pa
     assert first == kernel.nodes[1].zones["Movable"].start_pfn
 
 
+def test_with_no_more_kernelcore_than_lower_zones_have_all_of_normal_is_movable():
+    """adjust_zone_range_for_zone_movable: a zone that would begin where ZONE_MOVABLE does is empty."""
+    ram = (vm.Region(0x10_0000, 3 * vm.GiB), vm.Region(4 * vm.GiB, 4 * vm.GiB))
+    zones = counted(vm.boot(vm.Machine(arch="amd64", ram=ram, cmdline="kernelcore=1G")))
+
+    assert (0, 0, 0) == zones["Normal"]
+    assert (1 << 20, 1 << 20, 1 << 20) == zones["Movable"]
+
+
+@pytest.mark.parametrize(("asked", "low"), [("0", 1), ("4096", 1024)])
+def test_min_free_kbytes_of_the_command_line_is_taken_as_it_is(asked: str, low: int):
+    """sysctl.*= is applied last; 0 is a value, too: only what the scale factor keeps is left."""
+    ram = (vm.Region(0x4000_0000, 512 * vm.MiB),)
+    kernel = vm.boot(vm.Machine(arch="arm64", ram=ram, cmdline=f"sysctl.vm.min_free_kbytes={asked}"))
+
+    assert int(asked) == kernel.min_free_kbytes
+    mark = kernel.zones["DMA"].watermark
+    assert int(asked) >> 2 == mark.min
+    assert low <= mark.low
+    assert mark.high - mark.low == mark.low - mark.min > 0
+
+
 PAGES = st.one_of(st.just(0), st.integers(0, 1 << 22))
 
 

@@ -11,7 +11,7 @@ Pages of the space are counted from its start. A free area is known by its first
 
 The tree serves as the kernel's own tree of free areas does (subtree_max_size): it finds the lowest one that is large
 enough. It covers pages up to `leaves` only; the kernel stops when it needs more, and the caller doubles it. Linux
-6.1, mm/vmalloc.c: find_vmap_lowest_match, va_clip, merge_or_add_vmap_area, __purge_vmap_area_lazy.
+6.1, mm/vmalloc.c: find_vmap_lowest_match, adjust_va_to_fit_type, merge_or_add_vmap_area, __purge_vmap_area_lazy.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def _purge(sizes, begins, waiting, flushed, rules):  # type: ignore[no-untyped-d
 
 @inline
 def _cut(sizes, begins, free, start, end):  # type: ignore[no-untyped-def]
-    """va_clip: take `start`..`end` out of the free area that begins at page `free`."""
+    """adjust_va_to_fit_type: take `start`..`end` out of the free area that begins at page `free`."""
     leaves = u64(begins.size)
     last = free + sizes[leaves + free]
     _set(sizes, free, start - free)

@@ -90,7 +90,7 @@ BORDER = Question(
         "the number of those zeros: its buddy lies below.",
     ),
     steps=free_steps,
-    because="then {stop}: blocks do not cross zones (Linux 6.1, mm/page_alloc.c:page_is_buddy).",
+    because="then {stop}: blocks do not cross zones (Linux 6.1, mm/internal.h:page_is_buddy).",
 )
 TOP = Question(
     id="06.top",
