@@ -63,6 +63,7 @@ def free_ports(count: int) -> list[int]:
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory):
     """The hub's address and the folder of its learners' homes; afterwards nothing of it runs."""
+    warm.warm()  # the hub would, and no time limit is meant for that
     state, (front, back, api) = tmp_path_factory.mktemp("hub"), free_ports(3)
     homes = str(state / "home" / "{username}")
     (state / "home").mkdir()
