@@ -94,7 +94,7 @@ def test_columns_say_of_each_page_what_the_single_entry_says(raws: list[int]):
     pages = procfs.Pagemap(0x1000, np.array(raws, np.uint64))
     for number, raw in enumerate(raws):
         one = PagemapEntry.decode(raw, "6.15")
-        assert one.pfn or 0 == int(pages.pfn[number])
+        assert (one.pfn or 0) == int(pages.pfn[number])
         assert (one.swap_type or 0, one.swap_offset or 0) == (pages.swap_type[number], pages.swap_offset[number])
         assert {bit.name: getattr(one, bit.name) for bit in BITS} == {b.name: pages.flag(b.name)[number] for b in BITS}
         assert one == pages.entry(0x1000 + number * 4096 + 5)

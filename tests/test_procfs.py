@@ -88,7 +88,9 @@ def test_a_zone_read_has_the_models_names():
 def test_buddyinfo_adds_up_to_zoneinfo():
     zones = {row.name: row for row in procfs.read_zoneinfo(procfs.sample("zoneinfo", "arm-virt-armmp-1g"))}
 
-    for row in procfs.read_buddyinfo(procfs.sample("buddyinfo", "arm-virt-armmp-1g")):
+    rows = procfs.read_buddyinfo(procfs.sample("buddyinfo", "arm-virt-armmp-1g"))
+    assert ["DMA", "HighMem"] == [row.name for row in rows]
+    for row in rows:
         assert abs(row.free_pages - zones[row.name].free_pages) <= 8, "but for what the CPU has not told yet"
 
 
