@@ -175,19 +175,13 @@ reveal(ask.TELLS, lambda: views.who_tells())
 # - **kpagecount**: how often a frame is mapped. Root's.
 # - **pagemap again**: what differs from last time. Frames for root only.
 #
-# When each of them speaks, what it costs, and by what it is fooled:
-
-# %%
-views.ways_compared()
-
-# %% [markdown]
-# The first column of the picture is not full either.
+# The first column is not full either.
 
 # %%
 predict(ask.SILENT)
 
 # %%
-reveal(ask.SILENT)
+reveal(ask.SILENT, lambda: views.ways_compared())
 
 # %% [markdown]
 # ## 7. The race
