@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent / "vmlab"
@@ -69,6 +71,17 @@ def imported(path: Path, module: str) -> set[str]:
 
 def test_every_module_has_a_floor():
     assert [] == [name for name in modules() if floor(name) is None]
+
+
+def test_the_architecture_s_table_has_every_module_from_top_to_bottom():
+    text = (PACKAGE.parent / "ARCHITECTURE.md").read_text()
+    cells = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    rows = [[name.strip("/").removesuffix(".py") for name in re.findall(r"`([\w./]+)`", cell)] for cell in cells]
+    rows = [[name for name in row if "/" not in name] for row in rows if {floor(name) for name in row} - {None}]
+
+    assert {name for row in rows for name in row} == {name.split(".")[0] for name in modules()} - {"__main__"}
+    floors = [[floor(name) for name in row] for row in rows]
+    assert all(min(above) >= max(below) for above, below in pairwise(floors))
 
 
 def test_imports_point_down():
