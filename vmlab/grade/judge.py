@@ -13,11 +13,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ..study import bank, progress
-from ..study.check import judged, words
-from ..study.exercise import Item, exercise
+from ..study import bank
+from ..study.check import answered, words
+from ..study.exercise import Item, exercise, told
 from ..study.plain import Plain
-from ..study.question import Question
+from ..study.question import Facts, Question
 from ..study.task import Case, Reply, Task, drawn
 from .child import LIMITS, SLACK, Child, Ended, Limits
 from .sandbox import Sandbox
@@ -130,17 +130,19 @@ def grade(submission: Submission, sandbox: Sandbox, seed: str, limits: Limits = 
     for item, task in wanted.tasks():
         _cases(task.id, seed)  # the first time takes long, and no child should wait for it
         assert item.name == task.entry
-    with Runs(sandbox, submission, wanted.given(who), limits) as runs:
-        results = tuple(_item(item, runs, who, seed) for item in wanted.items)
+    facts = {item.id: question.variant(who) for item, question in wanted.questions()}
+    given = {item.id: told(question, facts[item.id]) for item, question in wanted.questions()}
+    with Runs(sandbox, submission, given, limits) as runs:
+        results = tuple(_item(item, runs, facts.get(item.id, {}), seed) for item in wanted.items)
         stopped = [f"code cell {number + 1}: {why}" for number, why in sorted({**runs.stopped, **runs.skip}.items())]
     return Graded(submission.learner, submission.lesson, submission.digest, results, tuple(stopped), tuple(notes))
 
 
-def _item(item: Item, runs: Runs, who: str, seed: str) -> Result:
+def _item(item: Item, runs: Runs, facts: Facts, seed: str) -> Result:
     entry = item.entry
     try:
         if isinstance(entry, Question):
-            kind, text, lines, belief = _question(entry, item, runs, who)
+            kind, text, lines, belief = _question(entry, item, runs, facts)
         else:
             kind, text, lines, belief = _task(entry, runs, seed)
     except Ended as ended:
@@ -151,7 +153,7 @@ def _item(item: Item, runs: Runs, who: str, seed: str) -> Result:
     return Result(item.id, item.points, got, kind, clean(text, MOST_TEXT), clean(lines, MOST_TEXT), belief)
 
 
-def _question(question: Question, item: Item, runs: Runs, who: str) -> tuple[str, str, str, str]:
+def _question(question: Question, item: Item, runs: Runs, facts: Facts) -> tuple[str, str, str, str]:
     answer = _value(runs, item.name)
     if type(answer) is bool:
         return (
@@ -160,13 +162,11 @@ def _question(question: Question, item: Item, runs: Runs, who: str) -> tuple[str
             "",
             "",
         )
-    with progress.as_learner(who):
-        checked = judged(question, answer)
-        facts = question.variant(who)
-        belief = ""
-        if checked.kind == "belief":
-            given = question.parse(answer, facts)
-            belief = next((wrong.belief for wrong in question.misconceptions if wrong.answer(**facts) == given), "")
+    checked = answered(question, answer, facts)
+    belief = ""
+    if checked.kind == "belief":
+        given = question.parse(answer, facts)
+        belief = next((wrong.belief for wrong in question.misconceptions if wrong.answer(**facts) == given), "")
     return checked.kind, checked.text, checked.lines, belief
 
 

@@ -5,6 +5,7 @@ A submission is known by its cells' digest: the same cells are graded once, and 
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
 import secrets
@@ -25,6 +26,7 @@ create table if not exists results (
     kind text not null, text text not null, lines text not null, belief text not null,
     primary key (learner, lesson, item));
 """
+SECONDS_TO_WAIT = 20.0  # for another program that writes to the file
 COLUMNS = ("learner", "lesson", "item", "points", "got", "kind", "belief")
 
 
@@ -33,17 +35,19 @@ class Results:
 
     def __init__(self, path: Path, seed: str = "") -> None:
         try:
-            self._file = sqlite3.connect(path)
-            self._file.executescript(SCHEMA)
-            kept = self._about("seed")
+            self._file = sqlite3.connect(path, timeout=SECONDS_TO_WAIT)
+            with _told(path):
+                self._file.executescript(SCHEMA)
+                kept = self._about("seed")
         except sqlite3.DatabaseError as bad:
             raise VmlabError(
                 f"{path}: expected a file of results that vmlab grade wrote ({bad}); give another --db"
             ) from None
         if kept and seed and kept != seed:
             raise VmlabError(f"{path}: was graded with another seed; give another --db, or leave --seed out")
+        self._path = path
         self.seed = kept or seed or secrets.token_hex(16)
-        with self._file:
+        with _told(path), self._file:
             self._file.execute("insert or replace into about values ('seed', ?)", (self.seed,))
 
     def _about(self, name: str) -> str:
@@ -62,7 +66,7 @@ class Results:
     def keep(self, graded: Graded, path: Path) -> None:
         """Write one submission's rows, all or none; a later submission of the same learner replaces them."""
         who = (graded.learner, graded.lesson)
-        with self._file:
+        with _told(self._path), self._file:
             self._file.execute("delete from results where learner = ? and lesson = ?", who)
             self._file.execute(
                 "delete from submissions where learner = ? and lesson = ''", who[:1]
@@ -101,6 +105,19 @@ class Results:
             rows = self._file.execute(f"select {', '.join(COLUMNS)} from results order by learner, lesson, rowid")
             table.writerows([inert(cell) for cell in row] for row in rows)
         part.replace(path)
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Words instead of a traceback where the file cannot be written now; what is no database is somebody else's."""
+    try:
+        yield
+    except sqlite3.OperationalError as bad:
+        why = {
+            "database is locked": "another program is writing to it; let that end",
+            "database or disk is full": "the disk is full; make room",
+        }.get(str(bad), f"it cannot be written ({bad}); make it writable, or give another --db")
+        raise VmlabError(f"{path}: {why}. Then run the same command again: what is graded stays") from None
 
 
 def _stored(path: Path) -> str | bytes:

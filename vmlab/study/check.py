@@ -21,7 +21,7 @@ from . import bank, progress
 from .exercise import name_of
 from .plain import Plain, plain
 from .predict import GREEN, ORANGE
-from .question import Question
+from .question import Facts, Question
 from .show import note, silent
 from .task import Call, Reply, Task, Verdict, drawn, mistyped, tell_call, written
 from .weigh import Scenario
@@ -79,10 +79,10 @@ def judged(entry: bank.Entry, answer: Any, variant: int = 0, seed: Any = SEED) -
     """The same for what was found already; `seed` draws the cases of a code task."""
     if isinstance(entry, Scenario):
         return _weighed(entry, answer)
+    if isinstance(entry, Question):
+        return answered(entry, answer, entry.variant(progress.learner(), variant))
     if answer is None:
         return Checked("blank", f"No answer yet: give {name_of(entry.id)} a value, and run its cell.")
-    if isinstance(entry, Question):
-        return _answered(entry, answer, variant)
     if not callable(answer):
         return Checked("unreadable", f"Expected the function itself, {entry.entry}, without brackets after it.")
     return words(entry, entry.judge(here(answer), entry.cases(drawn(entry.id, seed))))
@@ -134,8 +134,10 @@ def words(task: Task, verdict: Verdict) -> Checked:
     return Checked(verdict.kind, f"{text}\nThe smallest one found that goes wrong:", lines)
 
 
-def _answered(question: Question, answer: Any, variant: int) -> Checked:
-    facts = question.variant(progress.learner(), variant)
+def answered(question: Question, answer: Any, facts: Facts) -> Checked:
+    """What an answer to a question with these facts is."""
+    if answer is None:
+        return Checked("blank", f"No answer yet: give {name_of(question.id)} a value, and run its cell.")
     try:
         given = question.parse(answer if question.choices else plain(answer), facts)
     except VmlabError as bad:
