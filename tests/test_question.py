@@ -6,7 +6,7 @@ import pytest
 from questions import QuestionClaims
 
 from vmlab.study.question import Misconception, Question, number
-from vmlab.study.questions import mem_map, mem_map_steps
+from vmlab.study.questions import mem_map, mem_map_exercise, mem_map_steps
 from vmlab.units import VmlabError
 
 
@@ -29,6 +29,13 @@ def test_a_choice_that_is_not_there_is_refused_by_name() -> None:
     facts = mem_map.WHERE.variant()
     with pytest.raises(VmlabError, match="expected one of first, dma"):
         mem_map.WHERE.parse("somewhere", facts)
+
+
+def test_the_result_of_a_step_on_the_way_is_known_and_the_last_one_is_never_told() -> None:
+    question, facts = mem_map_exercise.WALK, mem_map_exercise.WALK.variant("ada")
+    told = {str(question.check(facts[name], facts)) for name in ("entries", "top")}
+    assert {"That is what step span gives. Which step comes after it?"} < told
+    assert "Not recognised" in str(question.check(question.answer(**facts) + 64, facts))
 
 
 def test_a_belief_that_coincides_is_found() -> None:

@@ -6,6 +6,7 @@ belief would give. Matching an answer against those functions is what lets feedb
 
 from __future__ import annotations
 
+import contextlib
 import random
 import re
 from collections.abc import Callable, Mapping
@@ -91,7 +92,19 @@ class Question:
         for wrong in self.misconceptions:
             if given == wrong.answer(**facts):
                 return Feedback("belief", f"That is what follows if {wrong.belief}. {wrong.back}")
+        if name := self._halfway(given, facts):
+            return Feedback("unknown", f"That is what step {name} gives. Which step comes after it?")
         return Feedback("unknown", "Not recognised: no belief known here gives that. Which step gave it to you?")
+
+    def _halfway(self, given: Any, facts: Facts) -> str:
+        """The step whose result was taken for the answer, or ""."""
+        if self.choices or self.steps is None:
+            return ""
+        for step in self.steps(**facts).steps[:-1]:
+            with contextlib.suppress(VmlabError):
+                if given == number(step.gives.partition(" ")[0]):
+                    return step.name
+        return ""
 
     def reason(self, facts: Facts) -> str:
         """One line: the answer, and why."""

@@ -6,7 +6,7 @@ import random
 from dataclasses import replace
 
 from ..claim import claim
-from ..question import Facts
+from ..question import Facts, Misconception
 from ..trade import Way, trade_off
 from .formats_steps import TABLES, TRANSLATE, _large
 
@@ -16,10 +16,29 @@ WALK = replace(
     ask="The step frame is open. {title}, address {shown}. Read so far: {read}. {rule} At which physical address is "
     "the byte?",
     facts=lambda rng: _large(rng, ("x86-64-4", "x86-pae")),
+    misconceptions=(
+        *TRANSLATE.misconceptions,
+        Misconception(
+            "only the lowest bits of an entry are flags",
+            lambda walk, **_: (walk.steps[-1].entry >> 21 << 21) + walk.va % walk.page_bytes,
+            "What does bit 63 say?",
+        ),
+    ),
     blank="frame",
 )
 
-COUNT = replace(TABLES, id="02.count")
+COUNT = replace(
+    TABLES,
+    id="02.count",
+    misconceptions=(
+        *TABLES.misconceptions,
+        Misconception(
+            "the root is a register, and no table",
+            lambda **facts: TABLES.answer(**facts) - 1,
+            "To what does CR3 or satp point?",
+        ),
+    ),
+)
 
 
 def _a_stride(rng: random.Random) -> Facts:

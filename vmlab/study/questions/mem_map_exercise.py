@@ -114,6 +114,11 @@ READ = Question(
             lambda kernel, **_: kernel.zones["NewMem"].present_pages,
             "What lies above mem_map, below the end of lowmem?",
         ),
+        Misconception(
+            "the frame with the array's last byte is not counted",
+            lambda in_zone, **_: in_zone - 1,
+            "How many frames are there from 8 to 8, both included?",
+        ),
     ),
     because="memblock knows addresses and no zones: NewMem has the part of the array above its first frame.",
     hints=("At which frame will NewMem begin?", "both: count from the zone's first frame to the array's last one."),

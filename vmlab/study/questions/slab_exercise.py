@@ -7,25 +7,36 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from ...units import PAGE_SIZE
 from ..claim import claim
-from ..question import Facts
+from ..question import Facts, Misconception
 from ..trade import Way, trade_off
 from .slab_steps import OBJECTS, WASTE, _order, steps
+from .tlb_steps import apart
 
 
 def _without_order(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda order, **facts: function(**facts)
 
 
-WALK = replace(
-    OBJECTS,
-    id="07.walk",
-    ask="The step objects is open. Objects of {size:,} bytes, aligned to {align}, on a 32-bit kernel with {cpus} CPUs; "
-    "their slabs have order {order}. How many objects fit in one?",
-    facts=lambda rng: {**(drawn := OBJECTS.facts(rng)), "order": _order(**drawn)},
-    answer=_without_order(OBJECTS.answer),
-    steps=_without_order(steps),
-    misconceptions=tuple(replace(wrong, answer=_without_order(wrong.answer)) for wrong in OBJECTS.misconceptions),
+WALK = apart(
+    replace(
+        OBJECTS,
+        id="07.walk",
+        ask="The step objects is open. Objects of {size:,} bytes, aligned to {align}, on a 32-bit kernel with {cpus} "
+        "CPUs; their slabs have order {order}. How many objects fit in one?",
+        facts=lambda rng: {**(drawn := OBJECTS.facts(rng)), "order": _order(**drawn)},
+        answer=_without_order(OBJECTS.answer),
+        steps=_without_order(steps),
+        misconceptions=(
+            *(replace(wrong, answer=_without_order(wrong.answer)) for wrong in OBJECTS.misconceptions),
+            Misconception(
+                "objects stand without any rounding",
+                lambda size, order, **_: (PAGE_SIZE << order) // size,
+                "What does step align do to the size?",
+            ),
+        ),
+    )
 )
 
 LOST = replace(WASTE, id="07.lost")

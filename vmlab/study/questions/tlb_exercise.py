@@ -6,11 +6,29 @@ import random
 from dataclasses import replace
 
 from ..claim import claim
-from ..question import Facts
+from ..question import Facts, Misconception
 from ..trade import Way, trade_off
-from .tlb_steps import COST_STEP, VICTIM
+from .tlb_steps import COST_STEP, VICTIM, apart
 
-WALK = replace(COST_STEP, id="03.walks", blank="each walk")
+WALK = apart(
+    replace(
+        COST_STEP,
+        id="03.walks",
+        misconceptions=(
+            *COST_STEP.misconceptions,
+            Misconception(
+                "the access itself is a part of the walk",
+                lambda misses, levels, host_levels, **_: misses * (levels + 1) * (host_levels + 1),
+                "Which of these references would there be without any page tables?",
+            ),
+            Misconception(
+                "each of the guest's entries costs one walk of the host, and nothing else",
+                lambda misses, levels, host_levels, **_: misses * levels * host_levels,
+                "Which reads the entry itself, and which walk leads to the byte at the end?",
+            ),
+        ),
+    )
+)
 
 LAST = replace(
     VICTIM,
