@@ -208,8 +208,8 @@ def test_areas_that_cannot_be_are_refused(call, words):
 @pytest.mark.parametrize("name", ["amd64-pc-2g-pti", "arm-vexpress-a9-512m", "i386-pc-686-1g", "arm64-virt-1g"])
 def test_a_recorded_story_is_predicted_to_the_bit(name, request):
     path = request.config.rootpath / "tests" / "records" / f"{name}.json.gz"
-    recorded = vm.load_machine(str(path) if path.exists() else name).recorded
-    rows = [row for field in SWAP_FIELDS.values() for row in field(None, None, recorded)]
+    machine = vm.load_machine(str(path) if path.exists() else name)
+    rows = [row for field in SWAP_FIELDS.values() for row in field(machine, None, machine.recorded)]
     assert len(rows) > 400
     assert [] == [row.what for row in rows if row.predicted != row.recorded]
 

@@ -34,6 +34,10 @@ class Region:
         return self.start + self.size
 
 
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """The choices made when a kernel is built that shape its memory.
@@ -62,6 +66,11 @@ class Config:
     mm_struct_bytes: int | None = None  # sizeof(struct mm_struct), without the CPU mask behind it
     kaslr: bool | None = None  # CONFIG_RANDOMIZE_BASE
     freed_late: tuple[tuple[str, int], ...] | None = None  # parts of the image given back during boot: (name, pages)
+    version: str | None = None  # of a kernel newer than 6.1, such as "6.12": where rules changed, its are taken
+
+    def is_since(self, version: str) -> bool:
+        """Whether a rule that changed in `version` holds as it was changed."""
+        return _numbers(self.version or "6.1") >= _numbers(version)
 
     def over(self, base: Config) -> Config:
         """This configuration with its unset fields taken from `base`."""

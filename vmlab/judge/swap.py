@@ -8,6 +8,9 @@ below, the model predicts each entry's bits, each slot's byte in swap_map, and w
 Inputs: the page-table format, the areas (/proc/swaps: device, size, priority), whether a device seeks and whether its
 writes are done at once (zram does not seek and is synchronous, a virtio disk the opposite), and for each area that
 does not seek the first slot that was handed out: the kernel draws the place where the search begins at random.
+Linux 6.12 draws nothing: every area is searched by clusters, and one that is smaller than a cluster of 512 slots, as
+the recorded ones are, from its first slot on and upwards (mm/swapfile.c: cluster_alloc_swap_entry), as 6.1 does where a
+disk seeks. The model has no other of its rules.
 """
 
 from __future__ import annotations
@@ -55,11 +58,11 @@ def entries(machine: Machine, kernel: Kernel, recorded: Recorded) -> Rows:
 class Replay:
     """The guest's story in the model: three processes, their areas, and the swap devices."""
 
-    def __init__(self, recorded: Recorded) -> None:
+    def __init__(self, recorded: Recorded, *, in_order: bool = False) -> None:
         from ..process.memory import Memory
         from ..process.process import Process
 
-        self.stages = dict(_stages(recorded))
+        self.stages, self.in_order = dict(_stages(recorded)), in_order
         frames = count(0x100)
         self.memory = Memory(_format(recorded), lambda order: _aligned(frames, order), lambda pfn, order: None)
         self.process = {name: Process(self.memory, name) for name in ("p0", "p1", "p2")}
@@ -76,7 +79,9 @@ class Replay:
         row = stage["swaps"][number]
         name, pages = row["file"].rpartition("/")[2], row["size_kib"] * KiB // PAGE_SIZE + 1  # the header's page too
         device: dict[str, Any] = next((dict(kind) for prefix, kind in DEVICES.items() if name.startswith(prefix)), {})
-        if device:
+        if self.in_order:
+            device["rotational"] = True
+        elif device:
             device["start"] = _start(stage, pages)
         self.memory.swapon(pages, row["prio"], name=row["file"], **device)
 
@@ -122,10 +127,10 @@ def _start(stage: dict[str, Any], pages: int) -> int:
     return int(slot) - 1 or pages - 1
 
 
-def _played(recorded: Recorded) -> Iterator[tuple[str, dict[str, Any], Replay]]:
+def _played(machine: Machine, recorded: Recorded) -> Iterator[tuple[str, dict[str, Any], Replay]]:
     if not _stages(recorded):
         return
-    replay = Replay(recorded)
+    replay = Replay(recorded, in_order=machine.config.is_since("6.12"))
     for stage in replay.play():
         if stage in replay.stages:
             yield stage, replay.stages[stage], replay
@@ -137,7 +142,7 @@ def played(machine: Machine, kernel: Kernel, recorded: Recorded) -> Rows:
     if stages and "swap1" not in stages:
         yield Compared("every stage", None, None, NO_START)
         return
-    for stage, data, replay in _played(recorded):
+    for stage, data, replay in _played(machine, recorded):
         yield from _entries(stage, data, replay)
         yield from _swap_maps(stage, data, replay)
         yield from _sharing(stage, data, replay)

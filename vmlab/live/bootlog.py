@@ -18,12 +18,14 @@ NOTES = re.compile(
     r"memmap|LIFO batch|mapped low ram|low ram:|kernel direct mapping|vmalloc|PAE|Using x86|NX|RAMDISK|Movable zone|"
     r"  \w+ zone: \d+ pages|last_pfn|max_low_pfn|crashkernel|KASLR|physmem"
 )
+FREED = re.compile(r"Freeing ([\w ()/]{1,60}) memory: (\d{1,12})K")  # mm/page_alloc.c: free_reserved_area
+FREED_NAMES = {"unused decrypted": "decrypted memory"}
 
 
 def parse(log: str) -> dict[str, Any]:
     """The parts of a record that come from the log, under the names of records/SCHEMA.md."""
     found: dict[str, Any] = {name: [] for name in ("e820", "e820_user", "zone_ranges", "node_ranges", "movable_start")}
-    found |= {"events": [], "memory_line": None, "total_pages": [], "notes": []}
+    found |= {"events": [], "memory_line": None, "total_pages": [], "notes": [], "freed": []}
     snapshot: dict[str, Any] | None = None
     for line in log.splitlines():
         text = PREFIX.sub("", line, count=1)
@@ -107,6 +109,8 @@ def _other(text: str, found: dict[str, Any]) -> None:
         sizes = {"available_kib": int(match[1]), "total_kib": int(match[2])}
         found["memory_line"] = {**sizes, "detail": match[3], "text": text}
     else:
+        if (match := FREED.fullmatch(text)) and len(found["freed"]) < MOST_NOTES:
+            found["freed"].append({"what": FREED_NAMES.get(match[1], match[1]), "kib": int(match[2])})
         if match := re.search(r"Total pages: (\d+)", text):
             found["total_pages"].append(int(match[1]))
         if len(found["notes"]) < MOST_NOTES and NOTES.search(text):

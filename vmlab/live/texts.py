@@ -21,7 +21,7 @@ def texts(recording: Recording, files: dict[str, str], console: str) -> None:
     data["firmware"] = cases.firmware(files, said)
     data["iomem"] = [vars(row) for row in procfs.parse_iomem(files["iomem"], "iomem")]
     data["dmesg"] = {
-        name: said[name] for name in ("zone_ranges", "node_ranges", "movable_start", "memory_line", "notes")
+        name: said[name] for name in ("zone_ranges", "node_ranges", "movable_start", "memory_line", "notes", "freed")
     }
     data["zones"] = [cases.zone(row) for row in zones]
     data["zones_after_sysctl_read"] = [

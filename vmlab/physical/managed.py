@@ -58,7 +58,7 @@ def settle(
     early, late = _image_parts(machine, rows, allocations)
     _give(zones, early, given)
     min_free = watermarks.min_free_kbytes(zones, machine)
-    _set_marks(zones, min_free, machine.cpus)
+    _set_marks(zones, min_free, machine)
     for node in nodes:
         for zone, row in zip(node.zones, watermarks.lowmem_reserve(list(node.zones)), strict=True):
             zone.lowmem_reserve = row
@@ -66,17 +66,18 @@ def settle(
     asked = machine.number_parameter("sysctl.vm.min_free_kbytes")
     if asked is not None:  # sysctl.*= is applied last of all, with the final counts
         min_free = asked
-        _set_marks(zones, min_free, machine.cpus)
+        _set_marks(zones, min_free, machine)
     return min_free, list(given)
 
 
-def _set_marks(zones: list[Zone], min_free_kbytes: int, cpus: int) -> None:
-    for place, mark in watermarks.watermarks(zones, min_free_kbytes).items():
+def _set_marks(zones: list[Zone], min_free_kbytes: int, machine: Machine) -> None:
+    spares_movable = machine.config.is_since("6.12")
+    for place, mark in watermarks.watermarks(zones, min_free_kbytes, spares_movable=spares_movable).items():
         zone = zones[place]
         zone.watermark = mark
         if zone.populated:
             zone.pcp_batch = watermarks.pcp_batch(zone.managed_pages)
-            zone.pcp_high = watermarks.pcp_high(mark.low, zone.pcp_batch, cpus)
+            zone.pcp_high = watermarks.pcp_high(mark.low, zone.pcp_batch, machine.cpus)
 
 
 def _image_parts(machine: Machine, rows: Arch, allocations: BootAllocations) -> tuple[Frames, Frames]:

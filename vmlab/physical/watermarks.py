@@ -23,14 +23,18 @@ THP_SMALLEST_MACHINE = 512 * MiB
 KIB_A_PAGE = PAGE_SIZE // KiB
 
 
-def watermarks(zones: list[Zone], min_free_kbytes: int) -> dict[int, Watermark]:
-    """Each zone's marks, by position in `zones` (__setup_per_zone_wmarks)."""
+def watermarks(zones: list[Zone], min_free_kbytes: int, *, spares_movable: bool = False) -> dict[int, Watermark]:
+    """Each zone's marks, by position in `zones` (__setup_per_zone_wmarks).
+
+    `spares_movable`: ZONE_MOVABLE keeps as little as HighMem, and lowmem does not count it (as in Linux 6.12).
+    """
     pages_min = min_free_kbytes // KIB_A_PAGE
-    lowmem = sum(zone.managed_pages for zone in zones if not zone.highmem)
+    capped = [zone.highmem or (spares_movable and zone.name == "Movable") for zone in zones]
+    lowmem = sum(zone.managed_pages for zone, is_capped in zip(zones, capped, strict=True) if not is_capped)
     marks = {}
     for place, zone in enumerate(zones):
         share = pages_min * zone.managed_pages // max(1, lowmem)
-        low_end = min(max(zone.managed_pages // 1024, SWAP_CLUSTER_MAX), 128) if zone.highmem else share
+        low_end = min(max(zone.managed_pages // 1024, SWAP_CLUSTER_MAX), 128) if capped[place] else share
         step = max(share >> 2, _scaled(zone.managed_pages))
         marks[place] = Watermark(low_end, low_end + step, low_end + 2 * step)
     return marks
@@ -48,7 +52,7 @@ def min_free_kbytes(zones: list[Zone], machine: Machine) -> int:
         return base
     if sum(zone.managed_pages for zone in zones) << PAGE_SHIFT < THP_SMALLEST_MACHINE:
         return base  # huge pages switch themselves off on a small machine
-    marks = watermarks(zones, base)
+    marks = watermarks(zones, base, spares_movable=machine.config.is_since("6.12"))
     if machine.parameter("transparent_hugepage") == "never":
         return _clamped_root(_free_buffer_pages(zones, marks))
     pageblock_pages = 1 << (machine.config.pageblock_order or 0)

@@ -7,6 +7,7 @@ address that a call got is dropped; a later free is kept as "give back what call
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from .. import arch
@@ -19,6 +20,8 @@ from .image import image_of, moved_initrd_bytes
 from .memory import ram_of
 from .read import Fields
 
+PARTS = ("SMP alternatives", "decrypted memory")  # of the image; the init sections and the gaps are addresses
+
 
 def machine_from(data: dict[str, Any], recorded: Recorded) -> Machine:
     """Build the machine; a field that is missing or cannot be is an error that names it."""
@@ -30,7 +33,7 @@ def machine_from(data: dict[str, Any], recorded: Recorded) -> Machine:
     hardware, kernel = Fields(data.get("machine"), "machine"), Fields(data.get("kernel"), "kernel")
     name = hardware.text("arch")
     arch.get(name)
-    config = _config(hardware, kernel)
+    config = _config(hardware, kernel, _freed(data))
     cmdline = kernel.text("cmdline")
     calls = boot_calls(data, moved_initrd_bytes(data))
     limit = 1 << arch.get(name).phys_bits(config)
@@ -64,7 +67,7 @@ def _online_cpus(cmdline: str, smp: int) -> int:
     return smp if not most else min(smp, most)
 
 
-def _config(hardware: Fields, kernel: Fields) -> Config:
+def _config(hardware: Fields, kernel: Fields, freed: tuple[tuple[str, int], ...] | None) -> Config:
     options, enums = kernel.fields("config"), kernel.fields("enums")
     zones = enums.fields("enum zone_type").data
     fixed = Fields(enums.data.get("enum fixed_addresses") or {}, "kernel.enums.enum fixed_addresses")
@@ -94,8 +97,26 @@ def _config(hardware: Fields, kernel: Fields) -> Config:
         task_struct_bytes=kernel.fields("sizeof").integer("task_struct", 0) or None,
         mm_struct_bytes=kernel.fields("sizeof").integer("mm_struct", 0) or None,
         kaslr="CONFIG_RANDOMIZE_BASE" in on,
-        freed_late=() if nr_cpus == 1 else None,  # a kernel built for one CPU has no SMP alternatives
+        freed_late=() if nr_cpus == 1 else freed,  # a kernel built for one CPU has no SMP alternatives
+        version=_newer(kernel.text("version", "")),
     )
+
+
+def _newer(text: str) -> str | None:
+    """The first two numbers of a kernel's version, if they are above 6.1.
+
+    >>> _newer("Linux version 6.12.117+deb12-amd64 (debian-kernel@lists.debian.org)")
+    '6.12'
+    """
+    found = re.search(r"Linux version (\d{1,3})\.(\d{1,3})", text)
+    return f"{found[1]}.{found[2]}" if found and (int(found[1]), int(found[2])) > (6, 1) else None
+
+
+def _freed(data: dict[str, Any]) -> tuple[tuple[str, int], ...] | None:
+    """The sizes of the image's parts that are given back, where the log's lines were recorded: (name, pages)."""
+    rows = Fields(data.get("dmesg") or {}, "dmesg").items("freed", [])
+    parts = [(row.text("what"), row.integer("kib") >> 2) for row in (Fields(each, "dmesg.freed") for each in rows)]
+    return tuple((name, pages) for name, pages in parts if name in PARTS) if parts else None
 
 
 def _slot(fixed: Fields, name: str) -> int | None:
