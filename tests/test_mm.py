@@ -168,6 +168,33 @@ def test_mprotect_lets_write_at_once_where_a_fault_would_have_nothing_to_do():
     assert memory
 
 
+def test_a_shared_page_may_be_lost_once_every_owner_said_so():
+    """mm/madvise.c:madvise_free_pte_range makes one entry clean; reclaim looks at all of them (try_to_unmap_one)."""
+    p, memory, _ = a_process()
+    p.write(VA, b"x")
+    q = p.fork()
+    assert "may be lost" in p.madvise(VA, PAGE, "FREE").tell()
+    assert "written again" in shrink_folio_list(memory, list(memory)).tell()
+    assert (b"x", b"x") == (p.read(VA, 1), q.read(VA, 1))
+    for each in (p, q):
+        each.madvise(VA, PAGE, "FREE")
+    assert shrink_folio_list(memory, list(memory)).freed == 1
+    assert (b"\0", b"\0", 0) == (p.read(VA, 1), q.read(VA, 1), memory.swap.areas[0].writes)
+
+
+def test_only_writing_back_makes_a_page_dirty_its_first_copy_is_so_in_the_entry_alone():
+    """PG_dirty, as /proc/kpageflags shows it, comes from an entry that goes (try_to_unmap_one) or from add_to_swap."""
+    p, memory, _ = a_process()
+    p.read(VA, 1)
+    p.write(VA, b"x")  # a copy of the zero page
+    page = memory.page(p.page_table.pte(VA).pfn)
+    assert (True, False) == (p.page_table.pte(VA).dirty, page.dirty)
+    q = p.fork()
+    p.munmap(VA, PAGE)
+    assert page.dirty
+    assert b"x" == q.read(VA, 1)
+
+
 def test_mprotect_to_the_same_rights_looks_at_nothing():
     p, memory, _ = a_process()
     p.write(VA, b"x")

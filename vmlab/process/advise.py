@@ -63,16 +63,22 @@ def _make_old(mm: MmStruct, va: int, pte: Pte, page: PageFrame) -> None:
 
 
 def _free(mm: MmStruct, va: int, pte: Pte, page: PageFrame | None, found: Shrunk) -> None:
-    """madvise_free_pte_range: clean, old, and no longer worth a slot; a swapped page is forgotten at once."""
+    """madvise_free_pte_range: clean, old, and no longer worth a slot; a swapped page is forgotten at once.
+
+    Of a shared page only this entry is made clean: reclaim frees it once nobody's says that it was written.
+    """
     if pte.swap is not None:
         mm.zap(va, va + 4096, "madvise(MADV_FREE)")
         found.pages.append((0, "its slot is given up"))
         return
-    if page is None or pte.pfn is None or page.mapcount != 1:
+    if page is None or pte.pfn is None:
         return
-    if page.slot is not None and not mm.memory.free_swap(page):
-        return
-    page.dirty, page.swapbacked, page.active = False, False, False
+    if page.slot is not None or page.dirty:
+        if page.mapcount != 1 or (page.slot is not None and not mm.memory.free_swap(page)):
+            return
+        page.dirty = False
+    if not page.mlocked:
+        page.swapbacked = page.active = page.referenced = False  # lru_lazyfree_fn
     mm.table.set(va, pte.pfn, pte._replace(accessed=False, dirty=False))
     found.pages.append((page.pfn, "may be lost unless it is written again"))
 

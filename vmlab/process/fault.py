@@ -112,7 +112,7 @@ def do_fault(mm: MmStruct, area: Vma, va: int, access: str, fault: Fault) -> Non
     if access == "write" and not area.shared:
         with page.held():
             copy = mm.memory.new_page(bytes(page.data))
-        copy.exclusive = copy.dirty = True
+        copy.exclusive = True
         fault.step("do_cow_fault", f"a private write: copy to frame {copy.pfn:#x}, anonymous from now on")
         mm.map_page(area, va, copy, fresh(area, True), "map", "do_cow_fault")
     else:
@@ -192,7 +192,7 @@ def wp_page_copy(mm: MmStruct, area: Vma, va: int, pte: Pte, old: PageFrame | No
     assert pte.pfn is not None
     with old.held() if old else nullcontext():
         page = mm.memory.new_page(bytes(old.data) if old else None)
-    page.exclusive = page.dirty = True
+    page.exclusive = True
     fault.step("wp_page_copy", f"copy frame {pte.pfn:#x} to frame {page.pfn:#x}")
     mm.forget(va, pte)
     mm.map_page(area, va, page, fresh(area, True), "copy", "wp_page_copy", old=pte.pfn)

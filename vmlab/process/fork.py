@@ -44,7 +44,7 @@ def _copy_pte(parent: MmStruct, child: MmStruct, area: Vma, va: int, pte: Pte) -
     page = parent.memory.frames.get(pte.pfn)
     if page is not None and page.anon and page.pins:  # page_try_dup_anon_rmap: a device writes there for the parent
         copy = parent.memory.new_page(bytes(page.data))
-        copy.exclusive = copy.dirty = True
+        copy.exclusive = True
         new = fresh(area, True)._replace(write=area.allows("write"))  # maybe_mkwrite
         child.map_page(area, va, copy, new, "fork", "copy_present_page")
         return

@@ -46,6 +46,8 @@ def do_swap_page(mm: MmStruct, area: Vma, va: int, access: str, pte: Pte, fault:
     wrote = access == "write"
     if page.slot is not None and (memory.swap.is_full or area.locked or (wrote and page.refcount == 1)):
         memory.free_swap(page)
+    if not page.cached:
+        page.dirty = True  # no slot has its bytes any more: MADV_FREE by one of several owners must not lose them
     alone = exclusive or page.refcount == 0
     page.exclusive |= alone
     new = Pte(

@@ -108,7 +108,7 @@ def _fill(mm: MmStruct, va: int, pte: Pte, pfn: int) -> None:
 
 
 def _page(memory: Memory, pfn: int, data: bytes = b"") -> PageFrame:
-    page = PageFrame(pfn, anon=True, exclusive=True, dirty=True)
+    page = PageFrame(pfn, anon=True, exclusive=True)
     page.data[: len(data)] = data
     memory.frames[pfn] = page
     memory._tell("new", page)
