@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -206,6 +207,21 @@ def test_without_a_bubblewrap_that_works_the_next_strongest_box_grades_with_a_wa
     assert "Sandbox without bubblewrap" in said.err
 
 
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="util-linux takes the privileges away")
+def test_where_no_namespace_may_be_made_landlock_grades(tmp_path: Path) -> None:
+    """As in a container: its own user namespace may hold no further one, and no privilege is left."""
+    shutil.copy(SOLUTION, tmp_path / "ada.ipynb")
+    without = "echo 0 >/proc/sys/user/max_user_namespaces && exec setpriv --bounding-set=-all --inh-caps=-all "
+    grading = [sys.executable, "-m", "vmlab", "grade", str(tmp_path), "--db", str(tmp_path / "r.sqlite"), "--jobs", "1"]
+    command = ["unshare", "--user", "--map-root-user", "sh", "-c", f'{without} "$@"', "sh", *grading]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    if "unshare" in done.stderr.partition("\n")[0]:
+        pytest.skip(done.stderr)
+    assert "ada: 17 of 17" in done.stdout, done.stderr
+    assert "(landlock)" in done.stderr
+    assert "Landlock alone" in done.stderr
+
+
 def test_without_a_sandbox_it_grades_only_when_told_to_and_warns(tmp_path, monkeypatch, capsys) -> None:
     shutil.copy(SOLUTION, tmp_path / "ada.ipynb")
     monkeypatch.setattr(sandbox, "BOXES", ())
@@ -287,6 +303,80 @@ def test_a_worker_that_always_dies_is_reported_and_the_rest_is_graded(tmp_path, 
     out = capsys.readouterr().out
     assert "bad: 0 of 0; could not grade: its worker died each time" in out
     assert "1 graded, 0 known from before, 1 could not be graded" in out
+
+
+NAMES = {  # a file's name -> what its owner is called everywhere
+    b"new\nline": "new\\nline",
+    b"esc\x1b[2J": "esc\\x1b[2J",
+    b"no\xfftext": "no\\udcfftext",
+    b"=cmd|'x'!A0": "=cmd|'x'!A0",
+    b"'; drop table results;--": "'; drop table results;--",
+    b"<script>": "<script>",
+    b"x" * 249: "x" * 249,
+    b"index": "index",
+    b".hidden": ".hidden",
+}
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A class whose files have names and kinds that are meant to stop it; graded, with the command's words."""
+    folder = tmp_path_factory.mktemp("odd")
+    given, other = folder / "in", folder / "other"
+    for made in (given, other, given / "dir.ipynb", given / "mallory", given / "__MACOSX"):
+        made.mkdir()
+    for name in NAMES:
+        shutil.copy(SOLUTION, os.fsencode(given) + b"/" + name + b".ipynb")
+    shutil.copy(SOLUTION, given / "Upper.IPYNB")
+    shutil.copy(SOLUTION, other / "secret.ipynb")
+    (given / "index-05.ipynb").write_text("{")
+    (given / "dangling.ipynb").symlink_to("nowhere")
+    (given / "circle.ipynb").symlink_to("circle.ipynb")
+    (given / "mallory" / "mine.ipynb").symlink_to("../index.ipynb")
+    (given / "mallory" / "others").symlink_to("../../other")
+    (given / "__MACOSX" / "._a.ipynb").write_bytes(b"\x00\x05\x16\x07")
+    os.mkfifo(given / "pipe.ipynb")
+    command = [sys.executable, "-m", "vmlab", "grade", "in", "--db", "r.sqlite", "--html", "pages", "--out", "r.csv"]
+    done = subprocess.run([*command, "--jobs", "1"], cwd=folder, capture_output=True, text=True, timeout=120)
+    (folder / "said").write_text(f"{done.returncode}\n{done.stdout}{done.stderr}")
+    return folder
+
+
+@boxed
+def test_no_name_and_no_kind_of_file_stops_a_class(odd: Path) -> None:
+    said = (odd / "said").read_text()
+    assert said.startswith("1\n")
+    assert said.isprintable() or all(line.isprintable() for line in said.splitlines())
+    results = Results(odd / "r.sqlite")
+    rows = {learner: points(results.rows(learner, lesson))[0] for learner, lesson, *_ in results.submissions()}
+    results.close()
+    unreadable = ("index-05", "dangling", "circle", "mallory", "pipe")
+    assert {**dict.fromkeys([*NAMES.values(), "Upper"], 17), **dict.fromkeys(unreadable, 0)} == rows
+    assert 3 == said.count("it is a link to another file")
+    assert "it is no ordinary file" in said
+
+
+@boxed
+def test_every_learner_has_a_page_of_their_own_whatever_they_are_called(odd: Path) -> None:
+    pages = {path.name: path.read_text() for path in (odd / "pages").iterdir()}
+    assert len(NAMES) + 1 + 5 + 1 == len(pages)
+    assert "<h1>The class</h1>" in pages["index.html"]
+    assert "17 of 17" in pages["index-05.html"]
+    assert not any("<script>" in text for text in pages.values())
+    assert not any(line.startswith(("=", "+", "-", "@")) for line in (odd / "r.csv").read_text().splitlines())
+
+
+def test_results_that_another_program_is_writing_to_are_waited_for_and_then_told(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("vmlab.grade.results.SECONDS_TO_WAIT", 0.1)
+    results = Results(tmp_path / "r.sqlite", "s")
+    other = sqlite3.connect(tmp_path / "r.sqlite", isolation_level=None)
+    other.execute("begin exclusive")
+    with pytest.raises(VmlabError, match=r"another program is writing to it.*what is graded stays"):
+        results.keep(Graded("ada", "05", "digest", ()), SOLUTION)
+    other.execute("rollback")
+    results.keep(Graded("ada", "05", "digest", ()), SOLUTION)
+    assert results.has("ada", "05", "digest")
+    results.close()
 
 
 def test_a_folder_without_notebooks_is_refused(tmp_path, capsys) -> None:

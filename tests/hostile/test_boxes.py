@@ -19,7 +19,7 @@ from vmlab.grade.submission import read
 BY_NAME = {kind.name: kind for kind in KINDS}
 HELD = [
     "honest", "memory-hog", "fork-bomb", "daemon", "kill-everybody", "exit-in-answer", "segmentation-fault",
-    "threads", "hidden-tests-read", "the-model-asked", "solutions-read", "gradebook-edited", "network", "a-program-run",
+    "threads", "hidden-tests-read", "the-model-asked", "network", "a-program-run",
     "parent-memory-read", "files-written",
 ]  # fmt: skip
 LIMITS = Limits(1.0, 0.5, 3.0)
