@@ -135,6 +135,23 @@ def test_compaction_is_worth_a_try_only_with_memory_to_move_things_to():
     assert f"fragmentation index {fragmentation_index(buddy.nr_free(here), 4)}" in why
 
 
+def test_the_atomic_reserve_is_no_block_for_others_and_no_room_to_move_things_to():
+    """__zone_watermark_ok with ALLOC_CMA alone: nr_reserved_highatomic counts as used, its free blocks do not serve."""
+    here = zone(pages=8192, mark=20)
+    buddy = Buddy([here], [(0, 8192)], 11, pageblock_order=6)
+    pages = [buddy.alloc(here, 0, MOVABLE) for _ in range(8192)]
+    for pfn in range(0, 64):
+        buddy.free(pfn)
+    for pfn in range(1024, 1200, 2):
+        buddy.free(pfn)
+    assert compaction.suitable(buddy, here, 5) == (False, "a free block of order 5 or above is there")
+    assert buddy.reserve_highatomic(here, 0)
+    able, why = compaction.suitable(buddy, here, 5)
+    assert able, why
+    assert compaction.suitable(buddy, here, 6)[1].startswith("88 free pages, not more than watermark 20 + 128")
+    assert 8192 == len(set(pages))
+
+
 def test_a_zone_without_memory_and_an_order_too_high_are_refused():
     here = zone()
     buddy = Buddy([here, Zone(0, 1, "Movable")], [(0, 1024)], 11)

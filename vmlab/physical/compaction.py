@@ -49,11 +49,15 @@ class Compacted:
 
 
 def suitable(buddy: Buddy, zone: Zone, order: int) -> tuple[bool, str]:
-    """compaction_suitable: whether compaction could help a request for a block of `order`, and why."""
+    """compaction_suitable: whether compaction could help a request for a block of `order`, and why.
+
+    The request is one that this zone is the highest for; the highatomic reserve is not there for it.
+    """
     buddy.check_order(order)
     nr_free = buddy.nr_free(zone)
-    free = sum(count << lower for lower, count in enumerate(nr_free))
-    if free - (1 << order) + 1 > zone.watermark.low and any(nr_free[order:]):
+    kept = buddy.nr_free_by_type(zone)[Migratetype.HIGHATOMIC]
+    free = sum(count << lower for lower, count in enumerate(nr_free)) - buddy.nr_highatomic(zone)
+    if free - (1 << order) + 1 > zone.watermark.low and sum(nr_free[order:]) > sum(kept[order:]):
         return False, f"a free block of order {order} or above is there"
     mark = zone.watermark.low if order > pcp.COSTLY_ORDER else zone.watermark.min
     if free <= mark + (2 << order):

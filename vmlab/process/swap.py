@@ -4,7 +4,8 @@ The area with the highest priority gives slots until it is full; areas of one pr
 6.1, mm/swapfile.c:get_swap_pages). The swap cache finds a page by its slot, never by an address. From an address the
 way goes through the page table of that mm; from a slot to addresses there is no way but to search all of them.
 
-Left out: zswap, frontswap, swap files with extents, the shadows that a page leaves behind, memory cgroups.
+Left out: zswap, frontswap, swap files with extents, the shadows that a page leaves behind, memory cgroups, and that an
+area which was full comes after its equals when it has a free slot again.
 """
 
 from __future__ import annotations

@@ -8,7 +8,8 @@ one slot after the other, a new start after 256. On others: inside a cluster of 
 where no such cluster is left (an area smaller than two clusters has none: the header lies in the first), from the slot
 *after* the one where the last search said to begin. That is why slots of a small zram area go up in steps of two.
 
-Left out: the per-CPU cache of 64 slots (it is off while fewer than 320 slots a CPU are free), counts above 0x3e
+Left out: the per-CPU cache of 64 slots (it is off while fewer than 320 slots a CPU are free), slots taken back from
+pages that only the swap cache holds while more than half of swap is used (__try_to_reclaim_swap), counts above 0x3e
 (COUNT_CONTINUED), bad blocks, discard, clusters of other CPUs, and slots for whole huge pages.
 """
 
