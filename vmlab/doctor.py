@@ -124,7 +124,7 @@ CHECKS = (
     Check(
         "bubblewrap, and a kernel that lets it make namespaces",
         can_sandbox,
-        "submissions of others cannot be graded safely: `vmlab grade` refuses (an instructor's concern)",
+        "`vmlab grade` takes the next strongest sandbox and says what is weaker in it (an instructor's concern)",
         "`sudo apt-get install bubblewrap`; in a container, allow unprivileged user namespaces",
     ),
     Check(
