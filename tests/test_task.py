@@ -159,6 +159,12 @@ def test_a_float_is_no_int_and_the_feedback_says_so() -> None:
     assert "expected list of int" in words(DOUBLE, verdict).text
 
 
+def test_none_among_the_answers_is_not_taken_for_a_wrong_type() -> None:
+    halves = lambda numbers: [None if number % 2 else number for number in numbers]  # noqa: E731
+    assert "Look at the type" not in words(DOUBLE, judged(halves)).text
+    assert "Look at the type" not in words(DOUBLE, judged(lambda numbers: [None for _ in numbers])).text
+
+
 def test_what_changes_its_arguments_is_judged_on_a_copy() -> None:
     def greedy(numbers: list[int]) -> list[int]:
         made = [2 * number for number in numbers]

@@ -131,6 +131,13 @@ LEADS_TO = Task(
             "Which addresses has a hole between two banks?",
         ),
         Misconception(
+            "logical are as many addresses from page_offset on as RAM has bytes, and no others",
+            lambda addresses, offset, banks, image: [
+                va - offset if 0 <= va - offset < sum(size for _, size in banks) else None for va in addresses
+            ],
+            "Where is RAM's last byte if there is a hole below it, and how did boot map the kernel image?",
+        ),
+        Misconception(
             "outside the direct map no constant leads to a frame",
             lambda addresses, offset, banks, image: _followed(addresses, offset, banks, [0, 0, 0]),
             "How did boot map the kernel image?",
