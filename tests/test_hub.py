@@ -132,7 +132,7 @@ class User:
             assert page.status_code < 500, page.text[:2000]
             assert time.monotonic() < end, f"the server of {name} did not start"
             time.sleep(0.1)
-        self.first_page = page.url
+        self.first_page = page.url.partition("?")[0]  # the hub counts its redirects there
 
     def cells(self, path: str) -> list[str]:
         """The code of a notebook, as their server hands it out."""
