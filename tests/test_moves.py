@@ -315,7 +315,7 @@ def test_the_models_pagemap_says_what_the_tables_say(booted_once: vm.Kernel):
     assert (entry.type, entry.offset) == (pages.swap_type[0], pages.swap_offset[0])
     counts = procfs.kpagecount(kernel, pages.pfn[1:4].tolist()).tolist()
     assert [1, 2, 2] == counts
-    assert ("ZERO_PAGE",) == procfs.flag_names(int(procfs.kpageflags(kernel, [int(pages.pfn[4])])[0]))
+    assert ("ZERO_PAGE", "RESERVED") == procfs.flag_names(int(procfs.kpageflags(kernel, [int(pages.pfn[4])])[0]))
     (row,) = procfs.model_smaps(kernel, process)
     assert (32, 12, 8, 4) == tuple(row.kib[name] for name in ("Size", "Rss", "Pss", "Swap"))
     assert row.mapping == procfs.parse_maps(procfs.print_maps(kernel, process))[0]

@@ -155,7 +155,7 @@ def _flags(kernel: Kernel, pfn: int) -> int:
         }
         return flag_word(name for name, is_set in held.items() if is_set)
     if pfn == memory.zero_pfn:
-        return flag_word(["ZERO_PAGE"])
+        return flag_word(["ZERO_PAGE", "RESERVED"])  # it is part of the kernel's image, or boot's
     zone = kernel.zones.of(pfn)
     if zone is None:
         return 1 << NOPAGE
