@@ -55,6 +55,33 @@ def test_the_window_by_slot_is_aligned_and_read_in_order():
     assert 4 == len(brought(process, memory, [30])[0])
 
 
+def test_a_locked_area_keeps_no_slot_and_another_does_after_a_read():
+    """mm/memory.c:should_try_to_free_swap: VM_LOCKED, or a write by the only user, or swap that is scarce."""
+    process, memory = swapped(4, rotational=True)
+    process.mprotect(VA, 4 * PAGE, "r")
+    process.read(VA, 1)
+    assert memory.page(process.page_table.pte(VA).pfn).slot is not None
+    process.mlock(VA + 3 * PAGE, PAGE)
+    assert memory.page(process.page_table.pte(VA + 3 * PAGE).pfn).slot is None
+
+
+def test_a_writer_that_is_not_alone_takes_a_copy_and_leaves_the_slot_to_the_others():
+    process, memory = swapped(1, rotational=True)
+    process.write(VA, b"a")
+    child = process.fork()
+    memory.reclaim_pages(list(memory))
+    memory.end_writeback()
+    memory.reclaim_pages(list(memory))
+    assert not memory.swap.cache
+    assert b"a" == child.read(VA, 1)
+    page = memory.page(child.page_table.pte(VA).pfn)
+    assert process.write(VA, b"b")
+    assert process.page_table.pte(VA).pfn != page.pfn
+    assert 1 == page.mapcount
+    assert page.slot is not None, "two references and the cache's were one too many to give it up"
+    assert (b"a", b"b") == (child.read(VA, 1), process.read(VA, 1))
+
+
 @pytest.mark.parametrize(
     ("before", "now", "hits", "last", "pages"),
     [
