@@ -128,6 +128,27 @@ def test_lying_markers_give_files_or_nothing(parts: list[bytes]):
     guest.console.close()
 
 
+@pytest.mark.parametrize(
+    "part",
+    [b"@@BEGIN a\n", b"@@BEGIN a\n\n@@END b\n", b"x", b"\n", b"@@END a\n@@BEGIN a\n", b"Kernel pani"],
+    ids=["begins", "wrong ends", "one line", "empty lines", "ends first", "nearly a panic"],
+)
+def test_however_a_guest_fills_the_console_its_files_are_told_or_refused_in_one_pass(part: bytes):
+    """4 MiB: a search from each beginning to the end would read more than a terabyte, and this test would not end."""
+    guest = Guest(most_bytes=8 << 20)
+    talker = threading.Thread(target=guest.says, args=(part * ((4 << 20) // len(part)) + b"\n@@BYE\n",), daemon=True)
+    talker.start()
+    assert "BYE" == guest.console.wait(60, "start").kind
+    talker.join(5)
+    if part.count(b"@@"):
+        with pytest.raises(GuestFailed, match="65536 files"):
+            guest.console.files()
+    else:
+        assert {} == guest.console.files()
+    guest.end.close()
+    guest.console.close()
+
+
 def test_nothing_is_left_open():
     before = len(list(OPEN.iterdir())) if OPEN.is_dir() else 0
     for _ in range(20):

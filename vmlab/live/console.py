@@ -12,7 +12,9 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,10 +22,10 @@ from ..units import MiB, VmlabError
 
 MOST_BYTES = 64 * MiB  # a whole recording prints 1 to 4 MiB
 LONGEST_LINE = 4096  # of a marker; files between markers may have longer ones
-MOST_FILES = 4096
+MOST_FILES, MOST_BORDERS = 4096, 65536
 LAST_SHOWN = 400  # characters of the console in an error
 MARKER = re.compile(rb"^@@(HELLO|HOLD|BYE|ERR)\b[^\n]*\n|^[^\n]*Kernel panic[^\n]*\n", re.MULTILINE)
-FILE = re.compile(rb"^@@BEGIN (?P<name>[\w./@-]{1,200})\n(?P<text>.*?)\n@@END (?P=name)\n", re.MULTILINE | re.DOTALL)
+BORDER = re.compile(rb"^@@(BEGIN|END) ([\w./@-]{1,200})\n", re.MULTILINE)
 
 
 class GuestFailed(VmlabError):
@@ -61,7 +63,8 @@ class Console:
         self._stream = stream
         self._most = most_bytes
         self._said = bytearray()
-        self._seen = 0  # up to where markers were looked for
+        self._seen = 0  # up to where markers were looked for: a line's beginning
+        self._looked = 0  # up to where there is no line's end after that
         self._ended = ""  # why nothing more will come
         self._more = threading.Condition()
         self._reader = threading.Thread(target=self._read, name="console", daemon=True)
@@ -93,11 +96,9 @@ class Console:
         end = time.monotonic() + seconds
         with self._more:
             while True:
-                found = MARKER.search(self._said, self._seen)
-                if found:
-                    self._seen = found.end()
+                if found := self._next():
+                    self._seen = self._looked = found.end()
                     return marker_of(bytes(found.group()[:LONGEST_LINE]))
-                self._seen = max(self._seen, self._said.rfind(b"\n") + 1)
                 left = end - time.monotonic()
                 if self._ended or left <= 0:
                     why = self._ended or f"nothing came for {seconds:.0f} s"
@@ -107,17 +108,28 @@ class Console:
     def has_news(self) -> bool:
         """Whether `wait` would return, or fail, at once."""
         with self._more:
-            return bool(self._ended) or MARKER.search(self._said, self._seen) is not None
+            return bool(self._ended) or self._next() is not None
+
+    def _next(self) -> re.Match[bytes] | None:
+        """The next marker, if it has come. What was looked at in vain is not looked at again."""
+        if self._said.find(b"\n", self._looked) < 0:
+            self._looked = len(self._said)
+            return None
+        found = MARKER.search(self._said, self._seen)
+        if found is None:
+            self._seen = self._said.rfind(b"\n") + 1
+            self._looked = len(self._said)
+        return found
 
     def files(self) -> dict[str, str]:
         """Every file that is complete so far, by name; the last of that name wins."""
         with self._more:
             said = bytes(self._said)
         found: dict[str, str] = {}
-        for match in FILE.finditer(said):
+        for name, start, end in _spans(said):
             if len(found) >= MOST_FILES:
                 raise GuestFailed(f"the guest sent more than {MOST_FILES} files: it is not our agent that runs there")
-            found[match["name"].decode()] = match["text"].decode("utf-8", "replace")
+            found[name.decode()] = said[start:end].decode("utf-8", "replace")
         return found
 
     def text(self) -> str:
@@ -127,7 +139,8 @@ class Console:
 
     def last(self) -> str:
         """The end of what was said, fit to be shown in an error."""
-        tail = self.text()[-LAST_SHOWN:]
+        with self._more:
+            tail = bytes(self._said[-LAST_SHOWN:]).decode("utf-8", "replace")
         return (
             "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in tail).strip() or "(nothing)"
         )
@@ -145,6 +158,27 @@ class Console:
             self._stream.shutdown(socket.SHUT_RDWR)
         self._stream.close()
         self._reader.join(5)
+
+
+def _spans(said: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """(name, start, end) of every file: from its BEGIN to the next END of that name; what is in between is text.
+
+    One pass, and one look for each BEGIN: a guest that begins and never ends costs no more than its bytes.
+    """
+    begins, ends = [], defaultdict(list)
+    for number, match in enumerate(BORDER.finditer(said)):
+        if number >= MOST_BORDERS:
+            raise GuestFailed(f"the guest began or ended more than {MOST_BORDERS} files: it is not our agent")
+        if match[1] == b"BEGIN":
+            begins.append((match.end(), match[2]))
+        else:
+            ends[match[2]].append((match.start(), match.end()))
+    behind = 0
+    for start, name in begins:
+        place = bisect_left(ends[name], (start, 0))
+        if start > behind and place < len(ends[name]):
+            end, behind = ends[name][place]
+            yield name, start, max(start, end - 1)
 
 
 def connect(path: Path, seconds: float = 10, alive: Callable[[], bool] = lambda: True) -> socket.socket:

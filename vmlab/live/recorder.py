@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import struct
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from ..units import VmlabError
 from . import debian, initramfs, stops, texts
 from .boards import STAGES, Board, memory_arguments
-from .console import GuestFailed
+from .console import LAST_SHOWN, GuestFailed
 from .guest import Guest, WorkFolder
 from .recording import Recording
 
@@ -38,8 +41,23 @@ def record(board: Board, say: Say, version: str = "", stages: tuple[str, ...] = 
         "qemu": version_of(board.emulator), "accel": "tcg", "holds": recording.stages, "complete": True,
         "seconds_total": round(time.monotonic() - began, 1),
     }  # fmt: skip
-    texts.texts(recording, files, console)
+    with told_lies("in its files", lambda: console[-LAST_SHOWN:]):
+        texts.texts(recording, files, console)
     return recording
+
+
+@contextlib.contextmanager
+def told_lies(where: str, last: Callable[[], str]) -> Iterator[None]:
+    """What a guest printed or holds is not what Linux prints or holds: whatever breaks on it is a GuestFailed."""
+    try:
+        yield
+    except VmlabError:
+        raise
+    except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, struct.error) as error:
+        raise GuestFailed(
+            f"what the guest said {where} cannot be used ({type(error).__name__}: {str(error)[:200]}). "
+            f"Last on its console:\n{last()}"
+        ) from error
 
 
 def command_of(board: Board, kernel: debian.KernelFiles, folder: Path, line: str) -> tuple[list[str], dict[str, int]]:
@@ -76,6 +94,7 @@ def follow(recording: Recording, guest: Guest, say: Say) -> None:
             raise GuestFailed(f"the guest stopped at {stage[:40]!r}, which is no stage of our agent")
         recording.stages.append(stage)
         say(f"stage {stage} {marker.words.get('what', '')}".rstrip())
-        stops.hold(recording, guest, marker)
+        with told_lies(f"at {stage}", guest.console.last):
+            stops.hold(recording, guest, marker)
         guest.go_on()
         guest.console.send("go\n")
