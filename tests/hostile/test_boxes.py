@@ -100,3 +100,22 @@ def test_what_a_box_shuts_out_stays_out(box: Sandbox, tmp_path: Path) -> None:
     assert not let_through
     assert len(graded.stopped) >= len(TOUCHES)
     assert (FULL, FULL) == points(graded.results)
+
+
+@pytest.mark.parametrize("name", [made.name for made in boxes.BOXES])
+def test_a_package_among_the_libraries_is_hidden_and_its_neighbours_are_not(name: str, tmp_path, monkeypatch) -> None:
+    """An installed vmlab lies beside numpy; tqdm plays its part here."""
+    import tqdm
+
+    folder = Path(tqdm.__file__).parent
+    monkeypatch.setattr(boxes, "hidden", lambda: [str(folder.resolve())])
+    read_it = f"open({str(folder / '__init__.py')!r}).read()\nraise SystemError('read')"
+    listed = "import numpy\nassert numpy.zeros(3).sum() == 0\nimport decimal, numpy.fft"
+    with Sandbox(name) as made:
+        path = put(tmp_path, Kind("neighbour", FULL, first=(read_it, "from tqdm import tqdm", listed)))
+        graded = grade(read(path), made, "s", LIMITS)
+    first, second, *others = graded.stopped
+    assert "PermissionError" in first or "FileNotFoundError" in first
+    assert "Error" in second
+    assert not others or "code cell 3" not in others[0]
+    assert (FULL, FULL) == points(graded.results)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -45,10 +46,11 @@ def prefixes() -> list[str]:
     return list(dict.fromkeys([*(str(Path(name).resolve()) for name in named), *named]))
 
 
-def hidden() -> str:
-    """The package's own folder, if it is among the libraries: the answers are in it."""
+def hidden() -> list[str]:
+    """The package's own folder, by every name it has among the libraries: the answers are in it."""
     package = HERE.parent.resolve()
-    return str(package) if any(package.is_relative_to(top) for top in (*prefixes(), *SYSTEM)) else ""
+    tops = [(Path(top), Path(top).resolve()) for top in (*prefixes(), *SYSTEM)]
+    return sorted({str(top / package.relative_to(real)) for top, real in tops if package.is_relative_to(real)})
 
 
 def bubblewrap(folder: Path, environment: Mapping[str, str]) -> tuple[list[str], str]:
@@ -67,18 +69,33 @@ def bubblewrap(folder: Path, environment: Mapping[str, str]) -> tuple[list[str],
     command += ["--dev", "/dev"]
     for prefix in prefixes():
         command += ["--ro-bind", prefix, prefix]
-    if package := hidden():
-        command += ["--tmpfs", package]
+    for package in hidden():
+        if not _below_a_link(package):  # bubblewrap has made that link itself
+            command += ["--tmpfs", package]
     command += ["--ro-bind", str(folder), "/inside"]
     command += ["--remount-ro", "/dev", "--remount-ro", "/", "--clearenv", "--chdir", "/"]
     command += [word for name, value in environment.items() for word in ("--setenv", name, value)]
     return [*command, "--"], "/inside"
 
 
+def _below_a_link(path: str) -> bool:
+    return any(path.startswith(f"{name}/") and Path(name).is_symlink() for name in SYSTEM)
+
+
 def _enclosed(kind: str, folder: Path, shown: Sequence[str]) -> list[str]:
     if sys.platform != "linux":
         raise Missing(f"{kind}: this is no Linux")
-    return [sys.executable, "-I", "-S", str(HERE / "enclose.py"), kind, str(folder), hidden(), *shown, "--"]
+    return [
+        sys.executable,
+        "-I",
+        "-S",
+        str(HERE / "enclose.py"),
+        kind,
+        str(folder),
+        os.pathsep.join(hidden()),
+        *shown,
+        "--",
+    ]
 
 
 def namespaces(folder: Path, environment: Mapping[str, str]) -> tuple[list[str], str]:

@@ -41,7 +41,7 @@ def mount(source: str, target: str, kind: str, flags: int, data: str = "") -> No
     called(LIBC.mount(*words, ctypes.c_ulong(flags), data.encode()), f"mount {target}")
 
 
-def namespaces(folder: str, hidden: str, shown: Sequence[str]) -> None:
+def namespaces(folder: str, hidden: Sequence[str], shown: Sequence[str]) -> None:
     """A root of our own with `shown` and, as /inside, `folder`; returns in process 1 of the new namespaces."""
     user, group = os.getuid(), os.getgid()
     called(LIBC.unshare(NEW), "unshare")
@@ -57,7 +57,7 @@ def namespaces(folder: str, hidden: str, shown: Sequence[str]) -> None:
     mount("tmpfs", str(root), "tmpfs", MS_NOSUID | MS_NODEV, "size=1m,mode=755")
     for path, at in [*((path, path) for path in shown), (folder, "/inside"), *zip(DEVICES, DEVICES, strict=True)]:
         place(Path(path), root / at[1:])
-    if hidden and (covered := root / hidden[1:]).is_dir():
+    for covered in (root / path[1:] for path in hidden if not below_a_link(path, shown)):
         mount("tmpfs", str(covered), "tmpfs", MS_NOSUID | MS_NODEV, "size=4k")
     os.chdir(root)
     called(LIBC.pivot_root(b".", b"."), "pivot_root")
@@ -65,6 +65,11 @@ def namespaces(folder: str, hidden: str, shown: Sequence[str]) -> None:
     os.chdir("/")
     attributes = struct.pack("QQQQ", READ_ONLY, 0, 0, 0)
     called(LIBC.syscall(MOUNT_SETATTR, AT_FDCWD, b"/", AT_RECURSIVE, attributes, 32), "mount_setattr")
+
+
+def below_a_link(path: str, shown: Sequence[str]) -> bool:
+    """Whether a name begins with a link among `shown`: what it leads to has another name, too."""
+    return any(path.startswith(f"{name}/") and Path(name).is_symlink() for name in shown)
 
 
 def place(path: Path, at: Path) -> None:
@@ -77,7 +82,7 @@ def place(path: Path, at: Path) -> None:
         mount(str(path), str(at), "", MS_BIND | MS_REC)
 
 
-def landlock(folder: str, hidden: str, shown: Sequence[str]) -> None:
+def landlock(folder: str, hidden: Sequence[str], shown: Sequence[str]) -> None:
     """No file but what is in `shown` and `folder`, without `hidden`, can be opened from now on; no privilege stays."""
     os.chdir("/")
     abi = called(LIBC.syscall(CREATE_RULESET, None, 0, 1), "landlock")
@@ -97,16 +102,18 @@ def landlock(folder: str, hidden: str, shown: Sequence[str]) -> None:
     os.close(rules)
 
 
-def allowed(shown: Sequence[str], hidden: str) -> Iterator[tuple[str, int]]:
-    """(path, rights), so that all of `shown` can be read but for what is in the folder `hidden`."""
+def allowed(shown: Sequence[str], hidden: Sequence[str]) -> Iterator[tuple[str, int]]:
+    """(path, rights), so that all of `shown` can be read but for what is in the folders `hidden`."""
     for path in dict.fromkeys(Path(path).resolve() for path in shown):
-        if not hidden or not Path(hidden).is_relative_to(path):
+        if not any(Path(one).is_relative_to(path) for one in hidden):
             if path.exists():
                 yield str(path), EXECUTE | READ_FILE | (READ_DIR if path.is_dir() else 0)
-        elif str(path) != hidden:  # rights add up on the way down: names may be listed, files of the neighbours be read
+        elif (
+            str(path) not in hidden
+        ):  # rights add up on the way down: names may be listed, files of the neighbours be read
             yield str(path), READ_DIR
             inner = [str(entry) for entry in path.iterdir() if not entry.is_symlink()]
-            yield from allowed([one for one in inner if one != hidden], hidden)
+            yield from allowed([one for one in inner if one not in hidden], hidden)
 
 
 def give_up_root(folder: str) -> None:
@@ -128,7 +135,9 @@ def main(kind: str, folder: str, hidden: str, *rest: str) -> None:
     end = rest.index("--")
     shown, command = rest[:end], rest[end + 1 :]
     try:
-        {"namespaces": namespaces, "landlock": landlock}[kind](folder, hidden, shown)
+        {"namespaces": namespaces, "landlock": landlock}[kind](
+            folder, [path for path in hidden.split(os.pathsep) if path], shown
+        )
     except OSError as bad:
         sys.exit(f"{kind}: {bad}")
     os.execv(command[0], command)
