@@ -206,6 +206,33 @@ def test_mprotect_to_the_same_rights_looks_at_nothing():
     assert memory
 
 
+def test_a_page_that_is_being_written_stays_until_it_has_reached_its_device():
+    """mm/vmscan.c:shrink_folio_list, folio_test_writeback: on a device that takes time nothing is free at once."""
+    memory, _ = a_memory(synchronous=False)
+    p = Process(memory, "p")
+    p.mmap(VA, 1)
+    p.write(VA, b"x")
+    page = memory.page(p.page_table.pte(VA).pfn)
+    outcomes = [shrink_folio_list(memory, [page]).pages[0][1] for _ in range(2)]
+    assert ["writeback", "kept: it is being written"] == outcomes
+    assert "being written" in memory.migrate(page.pfn).tell()
+    assert 1 == memory.end_writeback()
+    assert 1 == shrink_folio_list(memory, [page]).freed
+
+
+def test_neighbours_become_one_area_only_if_they_go_on_in_the_file():
+    """mm/mmap.c:can_vma_merge_after: vma->vm_pgoff + vm_pglen == vm_pgoff."""
+    p, _, _ = a_process()
+    file, far = file_of("f", bytes(8 * PAGE)), VA + 64 * PAGE
+    p.mmap(far, 2, file=file)
+    p.mmap(far + 2 * PAGE, 2, file=file, pgoff=2)
+    assert [(far, far + 4 * PAGE)] == [(area.start, area.end) for area in p.vmas[1:]]
+    p.mmap(far + 4 * PAGE, 2, file=file, pgoff=5)
+    p.mmap(far + 6 * PAGE, 2, file=file_of("g", bytes(8 * PAGE)), pgoff=7)
+    assert [0, 5, 7] == [area.pgoff for area in p.vmas[1:]]
+    assert 3 == len(p.vmas) - 1
+
+
 def test_a_write_that_runs_off_its_area_says_how_far_it_came():
     p, _, _ = a_process(pages=1)
     found = p.write(VA + PAGE - 3, b"123456")
