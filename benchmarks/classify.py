@@ -29,53 +29,53 @@ class Answer:
         return isinstance(other, Answer) and all(map(np.array_equal, self.found, other.found))
 
 
-def anywhere(layout: Layout) -> np.ndarray:
+def anywhere(layout: Layout, count: int) -> np.ndarray:
     """Any of all addresses: on 64 bits nearly all are not canonical."""
-    return np.random.default_rng(5).integers(0, layout.top - 1, COUNT, dtype=np.uint64)
+    return np.random.default_rng(5).integers(0, layout.top - 1, count, dtype=np.uint64)
 
 
-def in_areas(layout: Layout) -> np.ndarray:
+def in_areas(layout: Layout, count: int) -> np.ndarray:
     """Every area as often as any other, in random order: what a branch predictor likes least."""
     rng = np.random.default_rng(6)
     starts = np.array([area.start for area in layout.whole], np.uint64)
     sizes = np.array([area.end - area.start - 1 for area in layout.whole], np.uint64)
-    number = rng.integers(0, len(starts), COUNT)
-    return starts[number] + rng.integers(0, 1 << 62, COUNT, dtype=np.uint64) % sizes[number]
+    number = rng.integers(0, len(starts), count)
+    return starts[number] + rng.integers(0, 1 << 62, count, dtype=np.uint64) % sizes[number]
 
 
-WORKLOADS: tuple[tuple[str, Callable[[Layout], np.ndarray]], ...] = (
+WORKLOADS: tuple[tuple[str, Callable[[Layout, int], np.ndarray]], ...] = (
     ("anywhere", anywhere),
     ("each area as often", in_areas),
 )
 
 
-def cases() -> Iterator[Case]:
+def cases(shrink: int = 1) -> Iterator[Case]:
     """Every workload on a 64-bit and on a 32-bit layout."""
     library = build(SOURCE)
     for kernel in KERNELS:
         layout = known_layout(kernel)
         for what, draw in WORKLOADS:
-            vas = draw(layout)
-            yield Case(f"{kernel}: {what}", COUNT, ours(layout, vas), reference(library, layout, vas), GOAL)
+            vas = draw(layout, COUNT // shrink)
+            yield Case(f"{kernel}: {what}", len(vas), ours(layout, vas), reference(library, layout, vas), GOAL)
 
 
-def _room() -> Found:
-    return Found(np.empty(COUNT, np.uint16), np.empty(COUNT, np.bool_), np.empty(COUNT, np.uint64))
+def _room(count: int) -> Found:
+    return Found(np.empty(count, np.uint16), np.empty(count, np.bool_), np.empty(count, np.uint64))
 
 
 def ours(layout: Layout, vas: np.ndarray) -> Callable[[], Answer]:
     """Our batch, through the function that a notebook calls."""
-    room = _room()
+    room = _room(len(vas))
     return lambda: Answer(classify_all(layout, vas, room))
 
 
 def reference(library: ctypes.CDLL, layout: Layout, vas: np.ndarray) -> Callable[[], Answer]:
     """The same in C; it is handed the finished table."""
-    room, made = _room(), table(layout)
+    room, made = _room(len(vas)), table(layout)
 
     def run() -> Answer:
         arrays = (ctypes.c_void_p(array.ctypes.data) for array in (*made, vas, *room))
-        library.classify(ctypes.c_size_t(len(made.starts)), ctypes.c_size_t(COUNT), *arrays)
+        library.classify(ctypes.c_size_t(len(made.starts)), ctypes.c_size_t(len(vas)), *arrays)
         return Answer(room)
 
     return run

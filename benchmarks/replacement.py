@@ -24,13 +24,17 @@ GOALS = {"fifo": 1.08, "clock": 1.08, "sieve": 1.08, "arc": 1.08, "lru": 1.12}
 CURVE_GOAL = 1.10
 
 
+REFERENCES = 10_000_000
+
+
 @functools.cache
-def zipf() -> Dense:
+def zipf(shrink: int = 1) -> Dense:
     """Ten million references with Zipf's frequencies, ranks shuffled (seed 42)."""
     rng = np.random.default_rng(42)
-    cdf = np.cumsum(1 / np.arange(1, PAGES + 1))
-    permuted = rng.permutation(PAGES)
-    return Dense(permuted[np.searchsorted(cdf / cdf[-1], rng.random(10_000_000))].astype(np.uint32), PAGES)
+    pages = PAGES // shrink
+    cdf = np.cumsum(1 / np.arange(1, pages + 1))
+    permuted = rng.permutation(pages)
+    return Dense(permuted[np.searchsorted(cdf / cdf[-1], rng.random(REFERENCES // shrink))].astype(np.uint32), pages)
 
 
 @functools.cache
@@ -39,14 +43,15 @@ def program(name: str) -> Dense:
     return dense(load_trace(name).only(LOAD, STORE))
 
 
-def cases() -> Iterator[Case]:
+def cases(shrink: int = 1) -> Iterator[Case]:
     """Every policy on the Zipf trace, and LRU, ARC and the curve on a program of few pages too."""
     library = build(SOURCE)
     for name, goal in GOALS.items():
-        trace = zipf()
+        trace, frames = zipf(shrink), FRAMES // shrink
         what = f"{name}, zipf, {PAGES:,} pages, {FRAMES:,} frames"
-        yield Case(what, len(trace.trace), ours(name, trace, FRAMES), reference(library, name, trace, FRAMES), goal)
-    yield Case("lru curve, all sizes, zipf", 10_000_000, *curves(library, zipf()), CURVE_GOAL)
+        yield Case(what, len(trace.trace), ours(name, trace, frames), reference(library, name, trace, frames), goal)
+    trace = zipf(shrink)
+    yield Case("lru curve, all sizes, zipf", len(trace.trace), *curves(library, trace), CURVE_GOAL)
     few = program("sqlite")
     for name in ("clock", "lru", "arc"):
         both = ours(name, few, 100), reference(library, name, few, 100)

@@ -37,21 +37,21 @@ class Equal:
         return isinstance(other, Equal) and np.array_equal(self.addresses, other.addresses)
 
 
-def bulk() -> Trace:
-    """2**20 allocations, then their frees in random order."""
-    order = np.random.default_rng(7).permutation(OBJECTS)
-    return trace(np.repeat([0, 1], OBJECTS), np.concatenate([np.arange(OBJECTS), order]))
+def bulk(objects: int) -> Trace:
+    """`objects` allocations, then their frees in random order."""
+    order = np.random.default_rng(7).permutation(objects)
+    return trace(np.repeat([0, 1], objects), np.concatenate([np.arange(objects), order]))
 
 
-def pairs(count: int = OBJECTS) -> Trace:
+def pairs(count: int) -> Trace:
     """One object, allocated and freed again and again."""
     return trace(np.tile([0, 1], count), np.zeros(2 * count, int))
 
 
-def mixed(cpus: int) -> Trace:
-    """4 million operations on random slots: about half of them have an object; each on a random CPU."""
+def mixed(count: int, cpus: int) -> Trace:
+    """`count` operations on random slots: about half of them have an object; each on a random CPU."""
     rng = np.random.default_rng(8)
-    slots = rng.integers(0, SLOTS, 1 << 22)
+    slots = rng.integers(0, SLOTS, count)
     by_slot = np.argsort(slots, kind="stable")
     first = np.searchsorted(slots[by_slot], np.arange(SLOTS))
     turn = np.empty(len(slots), int)
@@ -59,12 +59,12 @@ def mixed(cpus: int) -> Trace:
     return trace(turn & 1, slots, rng.integers(0, cpus, len(slots)))
 
 
-WORKLOADS: tuple[tuple[str, str, Callable[[], Trace], float], ...] = (
-    ("2**20 objects, then frees in random order", "kmalloc-64", bulk, 1.10),
-    ("2**20 objects, then frees in random order", "kmalloc-512", bulk, 1.10),
-    ("one object, again and again", "kmalloc-64", pairs, 1.10),
-    ("random slots, half of 131072 full, 1 CPU", "kmalloc-256", functools.partial(mixed, 1), 1.10),
-    ("random slots, half of 131072 full, 4 CPUs", "kmalloc-256", functools.partial(mixed, CPUS), 1.10),
+WORKLOADS: tuple[tuple[str, str, Callable[[int], Trace], int, float], ...] = (
+    ("2**20 objects, then frees in random order", "kmalloc-64", bulk, OBJECTS, 1.10),
+    ("2**20 objects, then frees in random order", "kmalloc-512", bulk, OBJECTS, 1.10),
+    ("one object, again and again", "kmalloc-64", pairs, OBJECTS, 1.10),
+    ("random slots, half of 131072 full, 1 CPU", "kmalloc-256", lambda count: mixed(count, 1), 1 << 22, 1.10),
+    ("random slots, half of 131072 full, 4 CPUs", "kmalloc-256", lambda count: mixed(count, CPUS), 1 << 22, 1.10),
 )
 PLAIN_PAIRS = 2000
 PLAIN_GOAL = 2000.0  # a call of Python beside one of C
@@ -81,14 +81,14 @@ def allocator() -> SlabAllocator:
     return SlabAllocator(CpuRules(present_cpus=CPUS, possible_cpus=CPUS), frames())
 
 
-def cases() -> Iterator[Case]:
+def cases(shrink: int = 1) -> Iterator[Case]:
     """Every workload; its batch and its trace are made when one of its sides first runs."""
     library = build(SOURCE)
     library.run.restype = ctypes.c_size_t
-    for what, name, operations, goal in WORKLOADS:
-        cached, batch = functools.cache(operations), functools.cache(functools.partial(fresh, name, operations))
-        count = len(operations().frees)
-        yield Case(f"{name}, {what}", count, ours(batch, cached), reference(library, batch, cached), goal)
+    for what, name, operations, count, goal in WORKLOADS:
+        cached = functools.cache(functools.partial(operations, count // shrink))
+        batch = functools.cache(functools.partial(fresh, name, cached))
+        yield Case(f"{name}, {what}", len(cached().frees), ours(batch, cached), reference(library, batch, cached), goal)
     few = functools.cache(functools.partial(pairs, PLAIN_PAIRS))
     batch = functools.cache(functools.partial(fresh, "kmalloc-64", few))
     what = "plain Python, kmalloc(64) and kfree, against the C batch"

@@ -95,10 +95,11 @@ WORKLOADS = (  # format, pages, addresses, order, C function, goal
 )
 
 
-def cases() -> Iterator[Case]:
+def cases(shrink: int = 1) -> Iterator[Case]:
     """Every workload; its tables are made when one of its sides first runs."""
     library = build(SOURCE)
-    for name, pages, count, order, function, goal in WORKLOADS:
+    for name, whole, full, order, function, goal in WORKLOADS:
+        pages, count = whole // shrink, full // shrink
         index_bits, above = SHAPES[name]
         size = (pages >> index_bits) << 12  # of the last level's tables
         against = ", C with prefetch" if function.endswith("ahead") else ""

@@ -39,22 +39,22 @@ class Answer:
         )
 
 
-def bulk(areas: int = 1 << 17) -> Trace:
-    """2**17 kernel stacks, then all freed in random order."""
+def bulk(areas: int) -> Trace:
+    """`areas` kernel stacks, then all freed in random order."""
     order = np.random.default_rng(7).permutation(areas)
     slots = np.concatenate([np.arange(areas), order])
     return trace(np.repeat([0, 1], areas), slots, np.full(2 * areas, STACK_BYTES))
 
 
-def pairs(count: int = 1 << 19) -> Trace:
+def pairs(count: int) -> Trace:
     """One area, allocated and freed again and again."""
     return trace(np.tile([0, 1], count), np.zeros(2 * count, int), np.full(2 * count, STACK_BYTES))
 
 
-def mixed(nr_slots: int, aligned: bool) -> Trace:
-    """A million operations on random slots, sizes of 1 to 512 pages, small ones more often."""
+def mixed(count: int, nr_slots: int, aligned: bool) -> Trace:
+    """`count` operations on random slots, sizes of 1 to 512 pages, small ones more often."""
     rng = np.random.default_rng(8)
-    slots = rng.integers(0, nr_slots, 1 << 20)
+    slots = rng.integers(0, nr_slots, count)
     by_slot = np.argsort(slots, kind="stable")
     first = np.searchsorted(slots[by_slot], np.arange(nr_slots))
     turn = np.empty(len(slots), int)
@@ -64,11 +64,11 @@ def mixed(nr_slots: int, aligned: bool) -> Trace:
     return trace(turn & 1, slots, pages * PAGE_SIZE, aligns)
 
 
-WORKLOADS: tuple[tuple[str, Callable[[], Trace], float], ...] = (
-    ("131072 kernel stacks, then frees in random order", bulk, 1.10),
-    ("one kernel stack, again and again", pairs, 1.10),
-    ("random slots, half of 4096 full, 1 to 512 pages", functools.partial(mixed, 4096, False), 1.10),
-    ("the same, aligned as ioremap does", functools.partial(mixed, 4096, True), 1.10),
+WORKLOADS: tuple[tuple[str, Callable[[int], Trace], int, float], ...] = (  # name, of how many, how many, goal
+    ("131072 kernel stacks, then frees in random order", bulk, 1 << 17, 1.10),
+    ("one kernel stack, again and again", pairs, 1 << 19, 1.10),
+    ("random slots, half of 4096 full, 1 to 512 pages", lambda count: mixed(count, 4096, False), 1 << 20, 1.10),
+    ("the same, aligned as ioremap does", lambda count: mixed(count, 4096, True), 1 << 20, 1.10),
 )
 PLAIN_PAIRS = 1000
 PLAIN_GOAL = 2000.0  # a call of Python beside one of C
@@ -80,12 +80,12 @@ def space() -> VmallocSpace:
     return VmallocSpace(START, START + 32 * TiB, lambda gfp: frame, lambda page: None, 1 << 30, CPUS)
 
 
-def cases() -> Iterator[Case]:
+def cases(shrink: int = 1) -> Iterator[Case]:
     """Every workload; its trace is made when one of its sides first runs."""
     library = build(SOURCE)
     library.run.restype = ctypes.c_size_t
-    for what, operations, goal in WORKLOADS:
-        cached = functools.cache(operations)
+    for what, operations, count, goal in WORKLOADS:
+        cached = functools.cache(functools.partial(operations, count // shrink))
         yield Case(what, len(cached().frees), ours(cached), reference(library, cached), goal)
     few = functools.cache(functools.partial(pairs, PLAIN_PAIRS))
     what = "plain Python, vmalloc and vfree, against the C batch"
