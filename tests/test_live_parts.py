@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import vmlab as vm
 from vmlab.arch.formats import page_format
-from vmlab.live import boards, bootlog, image_file, initramfs, process_holds, vmcoreinfo
+from vmlab.live import boards, bootlog, debian, image_file, initramfs, process_holds, vmcoreinfo
 from vmlab.live.kernel_memory import KernelMemory, collect
 from vmlab.units import PAGE_SIZE, VmlabError
 
@@ -187,3 +187,11 @@ def test_a_machine_is_chosen_by_name_and_changed_by_words():
 def test_a_machine_that_cannot_be_is_refused(wrong):
     with pytest.raises(VmlabError):
         boards.choose(*wrong)
+
+
+def test_everything_that_has_to_be_installed_is_said_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(VmlabError) as missing:
+        debian.check_tools(boards.choose("arm-virt"))
+    install = str(missing.value).rpartition("apt-get install ")[2].split()
+    assert ["qemu-system-arm", "dpkg", "apt", "gcc-arm-linux-gnueabihf", "libc6-dev-armhf-cross"] == install

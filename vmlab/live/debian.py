@@ -53,22 +53,24 @@ def need(program: str, package: str, for_what: str) -> str:
 
 
 def check_tools(board: Board) -> None:
-    """Refuse before anything is downloaded if something is missing that only the user can install."""
-    need(board.emulator, board.target.package, f"Booting {board.name}")
-    need("dpkg-deb", "dpkg", "Unpacking a kernel")
-    compiler(board.target)
+    """Refuse before anything is downloaded if only the user can install what is missing; all of it is named at once."""
+    target = board.target
+    programs = [(board.emulator, target.package), ("dpkg-deb", "dpkg"), ("apt-get", "apt")]
+    missing = [(program, package) for program, package in programs if not shutil.which(program)]
+    if not _compiler(target):
+        names = " or ".join(" ".join(command) for command in target.compilers)
+        missing.append((f"a C compiler with a static C library ({names})", target.compiler_package))
+    if missing:
+        packages = " ".join(dict.fromkeys(package for _, package in missing))
+        raise VmlabError(
+            f"Booting {board.name} needs what is not here: {', '.join(program for program, _ in missing)}. "
+            f"On Debian or Ubuntu, as root: apt-get install {packages}"
+        )
 
 
-def compiler(target: Target) -> list[str]:
-    """The command that compiles a static program for this port."""
-    for command in target.compilers:
-        if shutil.which(command[0]) and _compiles(command):
-            return list(command)
-    names = " or ".join(" ".join(command) for command in target.compilers)
-    raise VmlabError(
-        f"Building the agent for {target.arch} needs {names} with a static C library. "
-        f"On Debian or Ubuntu: apt-get install {target.compiler_package}"
-    )
+def _compiler(target: Target) -> list[str] | None:
+    """The command that compiles a static program for this port, if there is one."""
+    return next((list(each) for each in target.compilers if shutil.which(each[0]) and _compiles(each)), None)
 
 
 def _compiles(command: tuple[str, ...]) -> bool:
@@ -85,7 +87,9 @@ def build_agent(target: Target) -> bytes:
         program = Path(folder) / "init"
         sources = [str(path) for path in sorted(AGENT.glob("*.c"))]
         done = subprocess.run(
-            [*compiler(target), *AGENT_FLAGS, *sources, "-o", str(program)], capture_output=True, text=True
+            [*(_compiler(target) or target.compilers[0]), *AGENT_FLAGS, *sources, "-o", str(program)],
+            capture_output=True,
+            text=True,
         )
         if done.returncode:
             raise VmlabError(f"the agent does not compile for {target.arch}:\n{done.stderr.strip()}")
