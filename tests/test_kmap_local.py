@@ -56,6 +56,14 @@ def test_fifteen_windows_fit_and_the_sixteenth_is_a_bug():
     assert 15 == len(local.windows())
 
 
+@pytest.mark.parametrize(("since", "kind", "apart"), [("2.6.36", "KM_USER0", 20), ("2.6.37", "", 20), ("5.11", "", 16)])
+def test_each_cpu_has_slots_of_its_own_as_many_as_the_version_gives(since, kind, apart):
+    """KM_TYPE_NR and KM_MAX_IDX, times smp_processor_id()."""
+    local = KmapLocal(0xFFFF_F000, 2, 2, RULES[since])
+    first, second = local.map(1, 0, kind), local.map(1, 1, kind)
+    assert apart << 12 == first - second
+
+
 def test_a_switch_takes_the_task_s_entries_out_and_puts_them_back():
     local = slots()
     mine = local.map(1)

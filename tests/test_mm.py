@@ -220,6 +220,35 @@ def test_a_page_that_is_being_written_stays_until_it_has_reached_its_device():
     assert 1 == shrink_folio_list(memory, [page]).freed
 
 
+def test_a_files_page_that_was_used_is_referenced_when_its_entry_goes_and_an_anonymous_one_is_not():
+    """zap_pte_range: mark_page_accessed, if the entry is young and the page is not anonymous."""
+    p, memory, _ = a_process()
+    file = file_of("f", bytes(2 * PAGE))
+    p.mmap(VA + 64 * PAGE, 2, "r", file=file)
+    p.write(VA, b"x")
+    p.read(VA + 64 * PAGE, 1)
+    p.read(VA + 65 * PAGE, 1)
+    p.madvise(VA + 65 * PAGE, PAGE, "COLD")
+    q = p.fork()
+    anonymous = memory.page(p.page_table.pte(VA).pfn)
+    p.munmap(VA, 128 * PAGE)
+    assert [True, False, False] == [page.referenced for page in (file.page(0), file.page(1), anonymous)]
+    assert b"x" == q.read(VA, 1)
+
+
+@pytest.mark.parametrize("fmt", FORMATS)
+def test_munmap_gives_tables_back_that_map_nothing_any_more(fmt):
+    p, memory, pool = a_process(fmt)
+    p.write(VA, b"x")
+    before, far = len(pool.out), 0x4000_0000
+    p.mmap(far, 2)
+    p.write(far, b"y")
+    assert len(pool.out) > before + 1
+    p.munmap(far, 2 * PAGE)
+    assert before == len(pool.out)
+    check_counts(memory, pool)
+
+
 def test_neighbours_become_one_area_only_if_they_go_on_in_the_file():
     """mm/mmap.c:can_vma_merge_after: vma->vm_pgoff + vm_pglen == vm_pgoff."""
     p, _, _ = a_process()

@@ -11,7 +11,7 @@ from tests.mm_parts import PAGE, a_memory, check_counts
 from vmlab.process.file import File
 from vmlab.process.lruvec import ANON, FILE, Lruvec
 from vmlab.process.process import Process
-from vmlab.process.reclaim import Kswapd, Look, Scan
+from vmlab.process.reclaim import Kswapd, Look, Report, Scan
 from vmlab.process.trace_pages import TracePage, TracePages
 from vmlab.process.user_pages import UserPages
 
@@ -140,6 +140,24 @@ def test_close_to_out_of_memory_all_of_both_kinds_is_scanned(swappiness):
     count = Scan(lists_of(**sizes), Given(), swappiness).scan_count(0)
     assert list(sizes.values()) == list(count.values())
     assert [0, 0, 20, 50] == list(Scan(lists_of(**sizes), Given(), 0).scan_count(0).values())
+
+
+@pytest.mark.parametrize(
+    ("seen", "is_file", "stays"),
+    [
+        (Look(1, executable=True), True, True),
+        (Look(0, executable=True), True, False),
+        (Look(1), True, False),
+        (Look(1, executable=True), False, False),
+    ],
+)
+def test_only_code_in_use_stays_active(seen, is_file, stays):
+    """shrink_active_list: one more trip for referenced, executable pages of files; all others become inactive."""
+    lists, pages = lists_of(active=1 - is_file, active_files=int(is_file)), Given()
+    pages.seen[0] = seen
+    report = Report(1)
+    Scan(lists, pages)._shrink_active(report, is_file, 32)
+    assert (int(stays), 1 - stays) == (lists.size(is_file, True), report.deactivated)
 
 
 def test_pages_that_had_to_be_written_make_their_kind_dearer():

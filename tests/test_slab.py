@@ -184,6 +184,20 @@ def test_empty_slabs_of_a_cpu_are_given_back_oldest_first():
     assert fake.given_back == [slab_cache.frames.pfn(min(objects[number])) for number in range(10, 16)]
 
 
+@pytest.mark.parametrize(("by_others", "place"), [(False, 0), (True, -1)])
+def test_a_flushed_slab_goes_to_the_head_of_the_list_unless_others_freed_into_it(by_others, place):
+    """deactivate_slab: DEACTIVATE_TO_HEAD, or DEACTIVATE_TO_TAIL if the slab's own list is not empty."""
+    slab_cache, _ = make(1024, rules=CpuRules(present_cpus=2))
+    _, mine, theirs = slab_cache.alloc(cpu=0), slab_cache.alloc(cpu=0), slab_cache.alloc(cpu=1)
+    own, other = slab_cache.slab_of(mine).va, slab_cache.slab_of(theirs).va
+    slab_cache.flush(1)
+    if by_others:
+        slab_cache.free(mine, 1)
+    slab_cache.flush(0)
+    assert {own, other} == set(slab_cache.partial[0])
+    assert own == list(slab_cache.partial[0])[place]
+
+
 @pytest.mark.parametrize("cpu", [-1, 1])
 def test_a_cpu_that_is_not_there(cpu):
     slab_cache, _ = make()

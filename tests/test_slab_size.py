@@ -20,6 +20,7 @@ from vmlab.physical.slab_size import (
     calculate_alignment,
     calculate_order,
     calculate_sizes,
+    cpu_partial_slabs,
 )
 
 
@@ -103,6 +104,14 @@ def test_order_is_the_kernels_loop(size, cpus):
 def test_order_with_the_parameters_of_the_command_line(size, cpus, min_order, max_order, min_objects):
     limits = OrderLimits(min_order, max_order, min_objects)
     assert calculate_order(size, cpus, limits=limits) == order(size, cpus, min_order, max_order, min_objects)
+
+
+@pytest.mark.parametrize(
+    ("size", "objects", "slabs"), [(192, 21, 12), (256, 16, 7), (1024, 8, 6), (4096, 8, 2), (8, 512, 1)]
+)
+def test_a_cpu_keeps_so_many_half_full_slabs(size, objects, slabs):
+    """slub_set_cpu_partial: DIV_ROUND_UP(2 * nr_objects, oo_objects); 120, 52, 24 or 6 objects by size."""
+    assert slabs == cpu_partial_slabs(size, objects)
 
 
 @pytest.mark.parametrize(

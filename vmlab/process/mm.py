@@ -209,7 +209,6 @@ class MmStruct(Mm):
         self.anon -= page.anon
         self.file -= not page.anon
         page.dirty |= pte.dirty
-        page.referenced |= pte.accessed
         return page
 
     def zap(self, start: int, end: int, cause: str) -> int:
@@ -221,6 +220,7 @@ class MmStruct(Mm):
             if pte.swap is not None:
                 self.memory.drop_entry(pte.swap.slot)
             elif page is not None:
+                page.referenced |= pte.accessed and not page.anon  # mark_page_accessed
                 if page.slot is not None and not page.mapcount:
                     self.memory.free_swap(page)  # free_page_and_swap_cache
                 self.memory.put(page)
