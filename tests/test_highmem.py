@@ -342,6 +342,17 @@ def test_1200_recorded_reads_wrap_the_window_of_512_slots_twice():
     assert 1200 - 2 * 512 == kernel.highmem.pkmap.last_pkmap_nr
 
 
+def test_a_fresh_record_whose_reads_needed_no_window_does_not_know_where_it_lies():
+    """As `vmlab record arm-virt --append "mem=300M@0x40000000"` makes it: no HighMem, so no slot shows a frame."""
+    machine = vm.load_machine("arm-virt-armmp-1g")
+    data = copy.deepcopy(machine.recorded.data)
+    del data["kmap"]["pkmap_base"], data["kmap"]["last_pkmap"], data["layout"]["pkmap_base"]
+    kernel = vm.boot(machine)
+
+    assert not list(judge.window(machine, kernel, Recorded(data, machine.recorded.path)))
+    assert 2 == len(list(judge.window(machine, kernel, machine.recorded)))
+
+
 def test_a_read_in_another_order_would_not_be_what_was_recorded():
     machine = vm.load_machine("arm-virt-armmp-1g")
     data = copy.deepcopy(machine.recorded.data)

@@ -187,6 +187,23 @@ def test_damaged_answers_are_named_when_they_are_compared():
             verify.verify(machine)
 
 
+def test_a_record_without_an_answer_counts_nothing_for_it_and_says_so():
+    data = json.loads(gzip.decompress((SHIPPED / f"amd64-pc-1g{SUFFIX}").read_bytes()))
+    del data["sysctl_vm"]
+    scores = {score.name: score for score in verify.verify(machine_from(data, Recorded(data, Path("bare"))))}
+
+    assert 0 == scores["min_free_kbytes"].total
+    assert scores["min_free_kbytes"].counts().endswith("0 of 0        (the record has nothing to compare)")
+    assert "nothing to compare" not in scores["watermarks"].counts()
+
+
+def test_a_record_without_its_nodes_is_damaged_and_not_a_wrong_prediction():
+    data = json.loads(gzip.decompress((SHIPPED / f"amd64-pc-1g{SUFFIX}").read_bytes()))
+    del data["nodes"]
+    with pytest.raises(vm.VmlabError, match="answers for 'zone names' are missing"):
+        verify.verify(machine_from(data, Recorded(data, Path("bare"))))
+
+
 INPUTS = ("machine", "kernel", "firmware", "iomem", "dmesg", "symbols", "memblock", "page_tables")
 
 

@@ -195,6 +195,42 @@ def test_movable_begins_where_giving_frames_away_one_by_one_ends(more, first: in
     assert sum(pfn >= start for pfn in frames) == movable.present_pages if start else not movable.populated
 
 
+@pytest.mark.parametrize(
+    ("arch", "gib", "percent", "kept"),
+    [
+        ("i386", 2, 50, 262016),  # 524,032 pages * 100 * 50 is 2,620,160,000: fits in 32 bits
+        ("i386", 4, 30, 314496),  # 1,048,320 * 100 * 30 is 3,144,960,000: fits
+        ("i386", 4, 50, 94663),  # 5,241,600,000 does not, 946,632,704 is left: 369 MiB instead of 2 GiB
+        ("i386", 4, 90, 84494),  # 9,434,880,000 wraps twice
+        ("amd64", 4, 50, 524160),
+    ],
+)
+def test_a_share_of_many_pages_wraps_where_a_long_has_32_bits(arch: str, gib: int, percent: int, kept: int):
+    """find_zone_movable_pfns_for_nodes, all unsigned long:
+    "required_kernelcore = (totalpages * 100 * required_kernelcore_percent) / 10000UL"."""
+    config = vm.Config(format="x86-pae") if arch == "i386" else vm.Config()
+    ram = (vm.Region(vm.MiB, gib * vm.GiB - vm.MiB),)
+    by_share, by_size = (
+        counted(vm.boot(vm.Machine(arch=arch, ram=ram, config=config, cmdline=f"kernelcore={asked}")))
+        for asked in (f"{percent}%", f"{kept * 4}K")
+    )
+
+    assert by_size == by_share
+    assert by_share["Movable"][2], "what is not kept is Movable"
+
+
+def test_half_of_4_gib_is_what_debians_pae_kernel_made_of_it():
+    """Zones of Debian's 6.1 686-pae in a PC of 4 GiB and kernelcore=50%: HighMem keeps two pages, not 298,000."""
+    top = 0xBFFD_D000
+    ram = (vm.Region(0, 0x9FC00), vm.Region(vm.MiB, top - vm.MiB), vm.Region(4 * vm.GiB, vm.GiB))
+    machine = vm.Machine(arch="i386", ram=ram, config=vm.Config(format="x86-pae"), cmdline="kernelcore=50%")
+    zones = counted(vm.boot(machine))
+
+    assert (4096, 221182, 221182) == zones["Normal"]
+    assert (225278, 2, 2) == zones["HighMem"]
+    assert (225280, 1085440, 823261) == zones["Movable"]
+
+
 @pytest.mark.parametrize(("missing", "first"), [(1, 0x84000), (2, 0x84400), (1023, 0x84400), (1025, 0x84800)])
 def test_what_one_node_lacks_of_kernelcore_another_gives_if_it_is_more_than_a_page(missing: int, first: int):
     """find_zone_movable_pfns_for_nodes: 16,384 frames of each node; another pass if more is left than nodes are."""

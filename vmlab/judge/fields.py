@@ -57,7 +57,9 @@ def zone_attribute(attribute: str, key: str) -> Callable[[Machine, Kernel, Recor
 
 
 def zone_names(machine: Machine, kernel: Kernel, recorded: Recorded) -> Rows:
-    """Nodes and the zones of each, in order."""
+    """Nodes and the zones of each, in order; every record has them."""
+    if not recorded.nodes:
+        raise KeyError("nodes")
     yield Compared("nodes", [node.id for node in kernel.nodes], [node["node_id"] for node in recorded.nodes])
     for zone, real, _ in _zone_pairs(kernel, recorded):
         yield Compared(f"node {zone.node} zone {zone.index}", zone.name, real["name"])
@@ -96,6 +98,8 @@ def watermark(machine: Machine, kernel: Kernel, recorded: Recorded) -> Rows:
 
 def min_free_kbytes(machine: Machine, kernel: Kernel, recorded: Recorded) -> Rows:
     """/proc/sys/vm/min_free_kbytes."""
+    if not recorded.text("min_free_kbytes"):
+        return
     yield Compared(
         "min_free_kbytes",
         str(kernel.min_free_kbytes),

@@ -43,7 +43,9 @@ class Score:
             self.mismatches.append(row)
 
     def counts(self) -> str:
-        """Exact of total, and how many the inputs leave open."""
+        """Exact of total, and how many the inputs leave open; a field without an answer says so."""
+        if not self.total and not self.undecided:
+            return f"{self.name:<22}      0 of 0        (the record has nothing to compare)"
         aside = f"   ({len(self.undecided)} not decided by the inputs)" if self.undecided else ""
         return f"{self.name:<22} {self.exact:>6} of {self.total:<6}{aside}"
 

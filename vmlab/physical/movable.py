@@ -5,6 +5,7 @@ Left out: kernelcore=mirror and movable_node (hotplug).
 
 from __future__ import annotations
 
+from .. import arch
 from ..machine import Machine
 from ..units import PAGE_SHIFT, VmlabError, align_up, memparse, pfn_down, pfn_up
 from .memblock import Memblock
@@ -61,7 +62,11 @@ def _spread(
 
 
 def _pages_asked(machine: Machine, parameter: str, total: int) -> int:
-    """kernelcore= and movablecore=: a size, or a share of all memory with a per cent sign."""
+    """kernelcore= and movablecore=: a size, or a share of all memory with a per cent sign.
+
+    "required_kernelcore = (totalpages * 100 * required_kernelcore_percent) / 10000UL" is worked out in an unsigned
+    long: with 32 bits and many pages the product wraps, and the kernel keeps another share than was asked for.
+    """
     text = machine.parameter(parameter)
     if text is None:
         return 0
@@ -70,7 +75,8 @@ def _pages_asked(machine: Machine, parameter: str, total: int) -> int:
             f"{parameter}=mirror is left out of this model: give a size such as 512M, or a share such as 25%"
         )
     if text.endswith("%") and text[:-1].isdecimal():
-        return total * 100 * int(text[:-1]) // 10000
+        product = total * 100 * int(text[:-1])
+        return product % (1 << arch.get(machine.arch).bits_per_long) // 10000
     try:
         return memparse(text) >> PAGE_SHIFT
     except VmlabError as bad:

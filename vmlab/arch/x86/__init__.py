@@ -27,7 +27,7 @@ BIOS_START, BIOS_END = 640 * KiB, MiB
 # What CPUID says of the CPU models that were recorded: cache line, and bytes of FPU state in a task (fxsave is
 # 512, AVX 832, AVX-512 with protection keys 2696: the log's "x86/fpu: context size")
 CACHE_LINE = {"pentium3": 32}
-FPU_BYTES = {"pentium3": 512, "Westmere": 512, "Skylake-Client": 832, "max": 2696}
+FPU_BYTES = {"pentium3": 512, "qemu64": 512, "Westmere": 512, "Skylake-Client": 832, "max": 2696}
 FPU_ROOM = 4096  # what sizeof(struct task_struct) has at its end for that state: union fpregs_state
 
 
