@@ -220,6 +220,11 @@ def test_against_an_earlier_run_what_got_worse_is_named(monkeypatch, tmp_path, c
     assert "Worse than then: good. 1 rows have nothing to compare with." in said
 
 
+def test_rows_of_one_name_against_two_references_are_two_rows():
+    rows = [result(ratio=0.5), result(ratio=0.01)._replace(against="numpy")]
+    assert [(0.5, 0.5), (0.01, 0.01)] == [(each.then, each.now) for each in report.changes(rows, rows)]
+
+
 def test_noise_is_no_change_but_a_goal_that_is_no_longer_met_is():
     def worse(then: float, now: float, goal: float) -> bool:
         (change,) = report.changes([result(ratio=then, goal=goal)], [result(ratio=now, goal=goal)])

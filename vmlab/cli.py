@@ -23,7 +23,7 @@ COMMANDS = {
     "check": ("vmlab.study.check_notebook", "check the answers in your exercise notebooks, here and at once"),
     "release": ("vmlab.study.release", "build the notebooks from lessons/"),
     "book": ("vmlab.book", "make a static HTML book of the notebooks"),
-    "bench": ("vmlab.bench", "time our compiled kernels against the same work in C"),
+    "bench": ("vmlab.bench", "time what we do beside the same in C and in other tools"),
     "warm": ("vmlab.warm", "compile every kernel once, so that no lesson waits for it"),
     "trace": ("vmlab.trace.record", "record which pages a program touches, as a trace for TLBs and replacement"),
     "doctor": ("vmlab.doctor", "say what is missing on this machine, and what that costs"),

@@ -132,6 +132,7 @@ class Change(NamedTuple):
 
     suite: str
     name: str
+    against: str
     then: float
     now: float
     goal: float
@@ -144,9 +145,9 @@ class Change(NamedTuple):
 
 def changes(then: Sequence[Result], now: Sequence[Result]) -> list[Change]:
     """The rows that both runs measured, in the order of the later."""
-    before = {(result.suite, result.name): result.ratio for result in then if not result.reason}
-    both = [result for result in now if not result.reason and (result.suite, result.name) in before]
-    return [Change(each.suite, each.name, before[each.suite, each.name], each.ratio, each.goal) for each in both]
+    before = {result[:3]: result.ratio for result in then if not result.reason}
+    both = [result for result in now if not result.reason and result[:3] in before]
+    return [Change(*each[:3], before[each[:3]], each.ratio, each.goal) for each in both]
 
 
 def compared(then: Sequence[Result], now: Sequence[Result]) -> str:
