@@ -131,6 +131,11 @@ def test_an_unknown_name_lists_names_that_are_close():
         vm.load_machine("arm-virt-armmp-9g")
 
 
+def test_a_path_that_is_no_file_is_told_like_a_name():
+    with pytest.raises(vm.VmlabError, match="no machine and no record file is called 'arm-virt/none'"):
+        vm.load_machine(Path("arm-virt") / "none")
+
+
 def test_a_truncated_file_is_an_error_that_says_what_to_do(tmp_path):
     whole = (SHIPPED / f"arm-virt-armmp-1g{SUFFIX}").read_bytes()
     for length in (0, 1, 10, 100, len(whole) // 2, len(whole) - 1):

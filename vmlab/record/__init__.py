@@ -25,8 +25,9 @@ def machines() -> list[str]:
     return sorted(path.name.removesuffix(SUFFIX) for path in SHIPPED.glob(f"*{SUFFIX}"))
 
 
-def record_path(name: str) -> Path:
+def record_path(name: str | Path) -> Path:
     """The file behind a shipped machine's name, or `name` itself if it is the path of a file."""
+    name = str(name)
     shipped = SHIPPED / f"{name}{SUFFIX}"
     if shipped.is_file():
         return shipped
@@ -38,7 +39,7 @@ def record_path(name: str) -> Path:
     raise VmlabError(f"no machine and no record file is called {name!r}: vmlab.machines() lists the names{hint}")
 
 
-def load_machine(name: str) -> Machine:
+def load_machine(name: str | Path) -> Machine:
     """A recorded machine, by name or by the path of any record file."""
     path = record_path(name)
     data = read_record(path)
