@@ -2,9 +2,9 @@
 
 That program is in no package index and none of it is here: the reference is our own, of the same shape. Memory is a
 list, a hit is found by looking through it, LRU moves the page to the end, and OPT looks ahead in the trace for each
-page in memory. It prints nothing and keeps no more than it needs, so it
-is several times quicker than that program, for which the goals were set: they are hard to reach here.
-Ours starts from an array, and numbering its pages is in its time.
+page in memory. It prints nothing and keeps no more than it needs, so it is several times quicker than that program,
+for which the goals were set: they are hard to reach here. Ours starts from an array, and numbering its pages is in
+its time.
 """
 
 from __future__ import annotations

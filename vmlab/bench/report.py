@@ -34,7 +34,7 @@ def amount(value: float, unit: str) -> str:
 
 def number(ratio: float) -> str:
     """A ratio with three digits that count: '0.94', '0.0512', '0.00061'."""
-    if ratio >= 0.1 or ratio <= 0:
+    if ratio >= 0.2 or ratio <= 0:
         return f"{ratio:.2f}"
     return f"{ratio:.{min(7, 2 - math.floor(math.log10(ratio)))}f}"
 
