@@ -14,7 +14,14 @@ def test_predict_change_practise_and_go_on(lesson: LabPage) -> None:
     shown = code_cell(lesson, "reveal(start.FRAMES")
     assert is_shut(shown)
     question, facts = start.FRAMES, start.FRAMES.variant()
-    commit(code_cell(lesson, "predict(start.FRAMES)"), question.options(facts)["used"])
+    asked = code_cell(lesson, "predict(start.FRAMES)")
+    first, second = asked.get_by_role("radio").all()[:2]
+    first.press("Space")
+    lesson.press(first, "ArrowDown")
+    assert second.is_checked(), "the arrow moves the choice, not the notebook's cursor"
+    lesson.press(second, "ArrowUp")
+    assert first.is_checked()
+    commit(asked, question.options(facts)["used"])
     shown.locator(SVG).wait_for()
     assert question.check("used", facts).text in shown.inner_text()
     output(shown).scroll_into_view_if_needed()
