@@ -162,8 +162,8 @@ second = [(words, f"{tlb_sets.second_pass(array['rows'], pages)} walks") for wor
 reveal(tlb_sets.CONFLICT, lambda: views.Table(("array", "second pass"), second))
 
 # %% [markdown]
-# A **set conflict**. One page of padding in each row, never read, and all walks are gone. (A larger page number mod 16
-# would do as well; so would more ways.) But the matrix of section 2 has rows of one page: its pages use all sets
+# A **set conflict**. One page of padding in each row, never read, and all walks are gone. (Enough ways
+# would do as well: one for each row.) But the matrix of section 2 has rows of one page: its pages use all sets
 # evenly. So there, surely, a larger TLB is the cure.
 
 # %%

@@ -124,8 +124,9 @@ mem_map_steps.worked(kernel)
 # %%
 real = machine.recorded.mem_map
 print(machine.recorded.kernel_version.partition(" (")[0])
-print("frames, model:", kernel.mem_map.frames[0])
-print("frames, real: ", range(real["first_frame"], real["last_frame"] + 1))
+modelled = kernel.mem_map.frames[0]
+print(f"frames, model: {modelled[0]:#x} to {modelled[-1]:#x}")
+print(f"frames, real:  {real['first_frame']:#x} to {real['last_frame']:#x}")
 print("address, model:", hex(kernel.mem_map.va), " real:", hex(real["mem_map_va"]))
 print("their zone, as each frame's own struct page says:", real["frames_by_zone"])
 

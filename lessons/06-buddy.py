@@ -97,7 +97,8 @@ reveal(ask.LIFO)
 # %% [markdown]
 # ## 5. Each CPU has a list of its own
 #
-# Blocks of order 0 to 3 first go through a list of the CPU, **pcp**: no lock of the zone is needed.
+# Blocks of order 0 to 3 (and those of one huge page, where the kernel has huge pages) first go through a list of the
+# CPU, **pcp**: no lock of the zone is needed.
 
 # %%
 predict(ask.PCP)

@@ -146,8 +146,9 @@ entries = [(*row, *vm.SwapEntry.decode("x86-64-4", int(row[2], 16))[:3]) for row
 views.Table(("process", "address", "entry", "area", "slot", "exclusive"), entries)
 
 # %% [markdown]
-# One address, three slots. (Why every second slot? This swap area is smaller than two clusters of 256 slots, so the
-# search begins *after* the place where the last one stopped: mm/swapfile.c, `scan_swap_map_slots`.)
+# One address, three slots. (Why every second slot? This swap area is smaller than two clusters of slots, which have 256
+# each, or 512 where huge pages are swapped whole. So the search begins *after* the place where the last one stopped:
+# mm/swapfile.c, `scan_swap_map_slots`.)
 #
 # ## 5. Minor or major?
 #

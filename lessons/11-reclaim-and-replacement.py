@@ -200,7 +200,7 @@ predict(ask.CLIFF)
 # %%
 SIZES = (25, 50, 100, 200, 300, 400)
 whole = [views.Curve("LRU", [ask.whole().at(size) for size in SIZES])]
-steep = "Misses of the Python program fall by four from 25 to 50 frames, by three from 50 to 100, slower."
+steep = "Misses fall to a fifth from 25 to 50 frames, to a third with 100, to a third again with 200, then slowly."
 scales = views.Axis("frames"), views.Axis("misses")
 reveal(ask.CLIFF, lambda: views.curves("python, LRU", steep, SIZES, whole, *scales))
 

@@ -44,8 +44,11 @@ class Steps:
 
     def static_html(self) -> str:
         """A table with one row a step."""
-        cell = '<td style="text-align:left;padding:.1em .9em .1em 0">{}</td>'
-        head = "".join(f'<th scope="col" style="text-align:left;padding:.1em .9em .1em 0">{name}</th>' for name in HEAD)
+        cell = '<td style="text-align:left;line-height:1.45;padding:.1em .9em .1em 0">{}</td>'
+        head = "".join(
+            f'<th scope="col" style="text-align:left;line-height:1.45;padding:.1em .9em .1em 0">{name}</th>'
+            for name in HEAD
+        )
         rows = "".join(f"<tr>{''.join(cell.format(escape(x)) for x in step)}</tr>" for step in self.steps)
         return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 

@@ -24,7 +24,7 @@ class Table:
     def static_html(self) -> str:
         """A plain table with a header row, for a reader or a screen reader."""
         head = "".join(
-            f'<th scope="col" style="text-align:left;padding:.1em .9em .1em 0">{escape(name)}</th>'
+            f'<th scope="col" style="text-align:left;line-height:1.45;padding:.1em .9em .1em 0">{escape(name)}</th>'
             if name
             else "<td></td>"
             for name in self.columns
@@ -63,7 +63,9 @@ class Drawing:
 
     def static_html(self) -> str:
         """Figure, sentence and table, without widgets or scripts."""
-        caption = f'<figcaption style="{FONT};font-size:13px;max-width:70em">{escape(self.alt)}</figcaption>'
+        caption = (
+            f'<figcaption style="{FONT};font-size:13px;line-height:1.45;max-width:70em">{escape(self.alt)}</figcaption>'
+        )
         table = f"<details><summary>The same as a table</summary>{self.table.static_html()}</details>"
         return f'<figure style="margin:0">{self.figure_html()}{caption}{table}</figure>'
 
@@ -78,4 +80,4 @@ class Drawing:
 def _cell(value: object) -> str:
     align = "right" if isinstance(value, int) and not isinstance(value, bool) else "left"
     shown = f"{value:,}" if align == "right" else str(value)
-    return f'<td style="text-align:{align};padding:.1em .9em .1em 0">{escape(shown)}</td>'
+    return f'<td style="text-align:{align};line-height:1.45;padding:.1em .9em .1em 0">{escape(shown)}</td>'

@@ -178,6 +178,6 @@ def _lists_say(cache: KmemCache, placed: list[tuple[str, Slab]]) -> str:
     frames = sum(1 << slab.page.order for _, slab in placed)
     more = f" The first {MOST_SLABS} slabs are drawn." if len(placed) > MOST_SLABS else ""
     return (
-        f"{cache.name} has {cache.active_objects} objects in use in {len(placed)} slabs ({frames} frames); "
-        f"slabs that are full and on no list: {full}.{more}"
+        f"{cache.name} has {cache.active_objects} objects in use in {len(placed)} slab{'s' * (len(placed) != 1)} "
+        f"({frames} frames); slabs that are full and on no list: {full}.{more}"
     )

@@ -129,6 +129,6 @@ def _says(kernel: Kernel, areas: list[Area]) -> str:
     under = " and ".join(f"{count:,} frames of {name}" for name, count in zones.items()) or "no frame"
     lazy = sum(high - low for low, high in space.lazy)
     return (
-        f"vmalloc space begins at {group_hex(space.start)} and has {len(areas)} areas over {under}; "
-        f"{human(lazy) if lazy else 'no'} freed addresses wait for a TLB flush."
+        f"vmalloc space begins at {group_hex(space.start)} and has {len(areas)} area{'s' * (len(areas) != 1)} "
+        f"over {under}; {human(lazy) if lazy else 'no'} freed addresses wait for a TLB flush."
     )
