@@ -171,8 +171,8 @@ predict(highmem_steps.RECORDED)
 
 # %%
 frames, real, model = highmem_steps.recorded()
-said = f"First frames {', '.join(map(hex, frames[:3]))} …; last_pkmap_nr: the kernel's {real}, the model's {model}."
-reveal(highmem_steps.RECORDED, lambda: said)
+compared = f"First frames {', '.join(map(hex, frames[:3]))} …; last_pkmap_nr: the kernel's {real}, the model's {model}."
+reveal(highmem_steps.RECORDED, lambda: compared)
 
 # %% [markdown]
 # All slots of that record, and of every other recorded 32-bit kernel with HighMem, hold the frame and the count that

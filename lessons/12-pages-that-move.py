@@ -91,13 +91,13 @@ predict(ask.SWAPPED)
 
 # %%
 kernel, process = ask.small()
-watch = kernel.watch(process, ask.VA)
+swapped = kernel.watch(process, ask.VA)
 pfn = ask.frame(process)
 kernel.memory.reclaim_pages([kernel.memory.page(pfn)])
 logical = kernel.phys_to_virt(pfn << 12)
 reveal(
     ask.SWAPPED,
-    lambda: f"{watch.tell()}\nThe kernel's logical address of frame {pfn:#x} is {logical:#x}, now as before.",
+    lambda: f"{swapped.tell()}\nThe kernel's logical address of frame {pfn:#x} is {logical:#x}, now as before.",
 )
 
 # %% [markdown]
@@ -114,10 +114,10 @@ predict(ask.FORKED)
 
 # %%
 kernel, process = ask.small()
-watch = kernel.watch(process, ask.VA)
+forked = kernel.watch(process, ask.VA)
 child = process.fork("child")
 process.write(ask.VA, b"again")
-reveal(ask.FORKED, lambda: watch.tell())
+reveal(ask.FORKED, lambda: forked.tell())
 
 # %% [markdown]
 # `k.watch` shows each change of the page's entry, and which of eight ways to hear of it said something. Now the remedy
@@ -129,10 +129,10 @@ predict(ask.LOCKED)
 # %%
 kernel, process = ask.small()
 process.mlock(ask.VA, 4096)
-watch = kernel.watch(process, ask.VA)
+locked = kernel.watch(process, ask.VA)
 page = kernel.memory.page(ask.frame(process))
 said = kernel.memory.reclaim_pages([page]).tell(), kernel.memory.migrate(page.pfn).tell()
-reveal(ask.LOCKED, lambda: f"Reclaim: {said[0]}\nCompaction: {said[1]}\n{watch.tell()}")
+reveal(ask.LOCKED, lambda: f"Reclaim: {said[0]}\nCompaction: {said[1]}\n{locked.tell()}")
 
 # %% [markdown]
 # All causes, and what of them a tracepoint would show:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from vmlab import lab
@@ -114,3 +117,37 @@ def test_how_far_you_are_stands_in_words_in_the_picture_the_sentence_and_the_tab
     assert "You have begun 01, 04. Next: 02." in drawing.alt
     assert ["begun: 3 answers kept", "next"] == [row[-1] for row in drawing.table.rows[:2]]
     assert "You have begun none." in lesson_map(LESSONS, {}).alt
+
+
+def names(node: ast.AST, kind: type[ast.expr_context]) -> set[str]:
+    """The names that are read (Load) or set (Store) anywhere in a piece of code."""
+    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name) and isinstance(each.ctx, kind)}
+
+
+def set_in(cell: ast.AST) -> set[str]:
+    """The names that a cell leaves behind: those of comprehensions and lambdas are their own."""
+    if isinstance(cell, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp | ast.Lambda):
+        return set()
+    here = {cell.id} if isinstance(cell, ast.Name) and isinstance(cell.ctx, ast.Store) else set()
+    return here.union(*map(set_in, ast.iter_child_nodes(cell)))
+
+
+def set_again(sources: list[str]) -> Iterator[str]:
+    """The names that a lambda of one cell reads when it is called, and that a later cell sets anew."""
+    cells = [ast.parse(source) for source in sources]
+    for number, cell in enumerate(cells):
+        for each in ast.walk(cell):
+            if isinstance(each, ast.Lambda):
+                read = names(each.body, ast.Load) - {arg.arg for arg in each.args.args} - names(each, ast.Store)
+                yield from sorted(read & set().union(*map(set_in, cells[number + 1 :])))
+
+
+@pytest.mark.parametrize("lesson", [START, *LESSONS], ids=lambda lesson: lesson.number)
+def test_a_result_opened_after_all_cells_have_run_shows_what_its_own_cell_made(lesson: lessons.Lesson) -> None:
+    book = nbformat.read(ROOT / "notebooks" / lesson.file, as_version=4)
+    assert [] == list(set_again([cell.source for cell in book.cells if cell.cell_type == "code"]))
+
+
+def test_a_name_set_again_would_be_noticed() -> None:
+    assert ["a"] == list(set_again(["a = 1\nreveal(lambda: a + sum(b for b in x))", "a = b = 2"]))
+    assert [] == list(set_again(["a = 1\nreveal(lambda: a)", "[a for a in x]\nf(lambda a: a)"]))
