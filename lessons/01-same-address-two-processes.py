@@ -247,8 +247,8 @@ reveal(ask_kernel.KERNEL_PA, lambda: views.stairs(*code))
 # %% [markdown]
 # ### Two tables for one process
 #
-# In January 2018 it became known that many CPUs let a program guess what stands behind entries that it may not use
-# (Meltdown). The remedy is **page-table isolation**, PTI (in Linux since 4.15): each process gets a second top
+# In January 2018 it became known that on many CPUs a program can find out what stands behind entries that it may not
+# use (Meltdown). The remedy is **page-table isolation**, PTI (in Linux since 4.15): each process gets a second top
 # table, for the time while its own code runs, and that one has as little of the kernel as it can. One of the
 # recorded PCs was booted with `pti=on`.
 

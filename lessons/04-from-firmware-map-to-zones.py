@@ -249,8 +249,8 @@ print(f"gives {managed:,} managed, {managed * 4:,}K: MemTotal")
 #
 # If the last free page could be handed out, nobody could free memory any more: that takes memory too. So each zone
 # has three **watermarks** of free pages. Below **low**, the thread **kswapd** is woken to free memory; it rests at
-# **high**; below **min** ordinary requests have to wait. All come from one number, `min_free_kbytes`: the kernel's
-# own formula is 4 × √(lowmem in kB), raised where huge pages are in use (Linux 6.1, mm/khugepaged.c).
+# **high**; below **min** whoever asks must first free memory itself. All come from one number, `min_free_kbytes`: the
+# kernel's own formula is 4 × √(lowmem in kB), raised where huge pages are in use (Linux 6.1, mm/khugepaged.c).
 #
 # Five steps: *pages*, *share*, *step*, *low*, *high*. Worked for Normal of the PC, with the managed pages of the
 # moment at which the kernel ran this rule:
@@ -262,8 +262,8 @@ print("real kernel:", {mark: pc.recorded.zones[1][mark] for mark in ("min", "low
 zones_steps_kept.marks_steps(pc_kernel.min_free_kbytes, dma.managed_pages, then, normal.watermark)
 
 # %% [markdown]
-# HighMem is treated apart: its min is a fixed small number (32 to 128 pages), since the kernel itself does not
-# depend on it.
+# HighMem is treated apart: its min is a 1,024th of its managed pages, but at least 32 and at most 128, since urgent
+# requests of the kernel itself seldom need HighMem.
 #
 # ### One step is yours
 
