@@ -48,7 +48,10 @@ class Flag(NamedTuple):
 
     def of(self, entry: int) -> bool:
         """Whether `entry` has it."""
-        return any(entry & ones == ones and not entry & zeros for ones, zeros in self.ways)
+        for ones, zeros in self.ways:  # noqa: SIM110 - asked a hundred thousand times in a race of remedies
+            if entry & ones == ones and not entry & zeros:
+                return True
+        return False
 
     def put(self, entry: int, wanted: bool) -> int:
         """`entry` with the flag set or cleared, in its first way."""
@@ -74,7 +77,10 @@ class Address(NamedTuple):
 
     def of(self, entry: int) -> int:
         """The physical address in `entry`."""
-        return (entry & self.mask) | sum((entry >> low & bits(n - 1, 0)) << to for low, n, to in self.moved)
+        pa = entry & self.mask
+        for low, n, to in self.moved:
+            pa |= (entry >> low & bits(n - 1, 0)) << to
+        return pa
 
     def put(self, pa: int) -> int:
         """The entry bits that hold `pa`; bits of `pa` that the entry has no place for are lost."""
@@ -125,7 +131,7 @@ class Level(NamedTuple):
 
     def index_of(self, va: int) -> int:
         """Which entry translates `va`."""
-        return va >> self.shift & bits(self.bits - 1, 0)
+        return va >> self.shift & (1 << self.bits) - 1
 
     def leaf_of(self, entry: int) -> Leaf | None:
         """The row that says how `entry` maps memory."""

@@ -78,10 +78,14 @@ class ProcessTable(PageTable):
 
     def entry(self, va: int) -> int:
         """Linux's entry for `va`; 0 where there is none."""
-        found = self.walk(va)
-        if len(found.steps) < len(self.format.levels):
+        trace = self._descend(va)[2] if self.format.is_canonical(va) else []
+        if len(trace) < len(self.format.levels):
             return 0
-        return found.linux[1] if found.linux else found.steps[-1].entry or 0
+        (table, entry), software = trace[-1], self.format.software
+        if software and software.offset:
+            index = self.format.levels[-1].index_of(va)
+            entry = self.frames.read(table + index * self.format.entry_bytes + software.offset)
+        return entry or 0
 
     def pte(self, va: int) -> Pte:
         """Linux's entry for `va`, read."""

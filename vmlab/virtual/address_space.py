@@ -145,14 +145,19 @@ class AddressSpace:
             raise VmlabError(f"access: expected 'read', 'write' or 'fetch', got {wanted.what!r}")
         if not self.format.is_canonical(va):
             return Walk(self.format, va, None, (), None, self._fault(NON_CANONICAL, 0, wanted))
+        pa, status, trace = self._descend(va)
+        steps = tuple(self._step(depth, va, table, entry) for depth, (table, entry) in enumerate(trace))
+        found = self._end(va, pa, status, steps, wanted)
+        return found if access is None or found.fault else self._check(found, wanted)
+
+    def _descend(self, va: int) -> tuple[int, int, list[tuple[int, int | None]]]:
+        """The walker's answer and, of each level that it read, (the table's address, the entry)."""
         trace: list[tuple[int, int | None]] = []
         store = self.frames
         pa, status = walking.descend(
             *(self._rows, store.plain_words, store.plain_slots, store.nr_slots, 0, self.root_for(va), va, 0, trace)
         )
-        steps = tuple(self._step(depth, va, table, entry) for depth, (table, entry) in enumerate(trace))
-        found = self._end(va, pa, status, steps, wanted)
-        return found if access is None or found.fault else self._check(found, wanted)
+        return pa, status, trace
 
     def _step(self, depth: int, va: int, table: int, entry: int | None) -> Step:
         level = self.format.levels[depth]
