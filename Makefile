@@ -14,14 +14,13 @@ check:
 	.venv/bin/mypy
 	.venv/bin/python -m pytest -q -n auto -m "not browser"
 
-# Pin the newest versions that pyproject.toml allows: hashes, no host names. Binder gets the same without the tests' needs.
+# Pin the newest versions that pyproject.toml allows: hashes, no host names. The lab's are a part of the tests'.
+COMPILE = .venv/bin/uv pip compile --universal --generate-hashes --no-header --extra build pyproject.toml
 lock:
-	.venv/bin/uv pip compile --universal --generate-hashes --no-header --upgrade \
-	    --extra test pyproject.toml -o requirements.lock.tmp
+	$(COMPILE) --upgrade --extra test -o requirements-test.lock.tmp
+	mv requirements-test.lock.tmp requirements-test.lock
+	$(COMPILE) --constraint requirements-test.lock --no-annotate -o requirements.lock.tmp
 	mv requirements.lock.tmp requirements.lock
-	.venv/bin/uv pip compile --universal --generate-hashes --no-header --no-annotate \
-	    --constraint requirements.lock pyproject.toml -o binder/requirements.tmp
-	mv binder/requirements.tmp binder/requirements.txt
 
 # Build the notebooks from lessons/.
 release:

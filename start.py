@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """One command for everything: `python3 start.py` opens the lab, `python3 start.py test` runs every test.
 
-Standard library only. It builds `.venv` beside itself from requirements.lock (hashes checked; uv where it
-can be had, pip otherwise) and writes a stamp when that is complete, so an interrupted build is never
-mistaken for a finished one and the second start builds nothing. Old Pythons must be able to read this
+Standard library only. It builds `.venv` beside itself from requirements.lock, for tests from requirements-test.lock
+(hashes checked; uv where it can be had, pip otherwise), and writes a stamp when that is complete, so an interrupted
+build is never mistaken for a finished one and the second start builds nothing. Old Pythons must be able to read this
 file, to be told the sentence below instead of a syntax error: nothing newer than 3.6 in its grammar.
 """
 
@@ -37,7 +37,7 @@ VENV = HERE / ".venv"
 PROGRAMS, EXE = (VENV / "Scripts", ".exe") if os.name == "nt" else (VENV / "bin", "")
 PYTHON = PROGRAMS / f"python{EXE}"
 STAMP = VENV / "vmlab-complete"
-LOCK = HERE / "requirements.lock"
+LOCKS = {"lab": HERE / "requirements.lock", "test": HERE / "requirements-test.lock"}  # the second has all of the first
 STATE = HERE / ".lab"  # logs, and later Jupyter's own files; ignored by git
 LOG = STATE / "install.log"
 NEWEST_TRIED = (3, 14)
@@ -68,8 +68,8 @@ def main(arguments: list[str]) -> int:
     """Build what is missing, then do what was asked."""
     options = parse(arguments)
     with one_at_a_time():
-        if not is_ready():
-            build()
+        if not is_ready(options.command):
+            build(options.command)
     if options.command == "test":
         return test(options.pytest)
     flags = ["--no-browser"] * options.no_browser + (["--port", options.port] if options.port else [])
@@ -110,20 +110,21 @@ def test(pytest_arguments: list[str]) -> int:
 # --- the environment ---
 
 
-def is_ready() -> bool:
-    """Tell whether .venv was completed, and for exactly this state of the project."""
+def is_ready(command: str) -> bool:
+    """Tell whether .venv was completed for this command, or for tests, and for exactly this state of the project."""
     try:
-        return STAMP.read_text(encoding="utf-8") == wanted_stamp() and PYTHON.exists()
+        stamp = STAMP.read_text(encoding="utf-8")
     except FileNotFoundError:
         return False
+    return PYTHON.exists() and stamp in (wanted_stamp(command), wanted_stamp("test"))
 
 
-def wanted_stamp() -> str:
+def wanted_stamp(command: str) -> str:
     """Return a digest of what decides .venv's content: lock, the project's needs, this Python, this place."""
     project = tomllib.loads((HERE / "pyproject.toml").read_text(encoding="utf-8"))
     needs = json.dumps([project["project"], project["build-system"], project["tool"]["setuptools"]])
     parts = (
-        LOCK.read_text(encoding="utf-8"),
+        LOCKS[command].read_text(encoding="utf-8"),
         needs,
         platform.python_version(),
         platform.machine(),
@@ -132,41 +133,41 @@ def wanted_stamp() -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def build() -> None:
-    """Make .venv from nothing: with uv if that works, else with pip."""
+def build(command: str) -> None:
+    """Make .venv for a command from nothing: with uv if that works, else with pip."""
     LOG.write_text("", encoding="utf-8")
     say(f"Building the environment in {VENV} (once; the next start is quick).")
     try:
-        install(get_uv())
+        install(LOCKS[command], get_uv())
     except Failed as error:
         if os.environ.get("VMLAB_NO_UV"):
             raise
         say(f"{error}\nTrying again with pip alone.")
         make_venv(with_pip=True)
-        install(None)
+        install(LOCKS[command], None)
     unfinished = STAMP.with_suffix(".tmp")  # written last and renamed: never there too early, never half
-    unfinished.write_text(wanted_stamp(), encoding="utf-8")
+    unfinished.write_text(wanted_stamp(command), encoding="utf-8")
     unfinished.replace(STAMP)
 
 
 def get_uv() -> Path | None:
-    """Make an empty .venv and return a uv to fill it: PATH's, or the one that the lock pins, or None."""
+    """Make an empty .venv and return a uv to fill it: PATH's, or the one that the tests' lock pins, or None."""
     found = None if os.environ.get("VMLAB_NO_UV") else shutil.which("uv")
     make_venv(with_pip=found is None)
     if found or os.environ.get("VMLAB_NO_UV"):
         return Path(found) if found else None
-    pinned = re.search(r"(?m)^uv==.*\n(?: .*\n)*", LOCK.read_text(encoding="utf-8"))
+    pinned = re.search(r"(?m)^uv==.*\n(?: .*\n)*", LOCKS["test"].read_text(encoding="utf-8"))
     wanted = STATE / "uv.txt"
     wanted.write_text(pinned.group() if pinned else "", encoding="utf-8")
     run_step("Getting uv", [PYTHON, "-m", "pip", "install", "--require-hashes", "--no-deps", "-r", wanted])
     return PROGRAMS / f"uv{EXE}"
 
 
-def install(uv: Path | None) -> None:
-    """Fill .venv with everything in the lock, and with vmlab itself as the files in this folder."""
+def install(lock: Path, uv: Path | None) -> None:
+    """Fill .venv with everything in a lock, and with vmlab itself as the files in this folder."""
     command = [uv, "pip", "install", "--python", PYTHON] if uv else [PYTHON, "-m", "pip", "install"]
-    count = len(re.findall(r"(?m)^[\w.-]+==", LOCK.read_text(encoding="utf-8")))
-    run_step("Installing packages", [*command, "--require-hashes", "-r", LOCK], 0 if uv else count)
+    count = len(re.findall(r"(?m)^[\w.-]+==", lock.read_text(encoding="utf-8")))
+    run_step("Installing packages", [*command, "--require-hashes", "-r", lock], 0 if uv else count)
     run_step("Installing vmlab", [*command, "--no-deps", "--no-build-isolation", "-e", HERE])
 
 

@@ -24,14 +24,15 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """start.py as a module whose project lies in a folder with a space in its name."""
     home = tmp_path / "a folder"
     home.mkdir()
-    for name in ("pyproject.toml", "requirements.lock"):
+    for name in ("pyproject.toml", "requirements.lock", "requirements-test.lock"):
         shutil.copy(ROOT / name, home / name)
     spec = importlib.util.spec_from_file_location("start", START)
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    places = {"HERE": home, "VENV": home / ".venv", "STATE": home / ".lab", "LOCK": home / "requirements.lock"}
+    places = {"HERE": home, "VENV": home / ".venv", "STATE": home / ".lab"}
+    places |= {"LOCKS": {command: home / lock.name for command, lock in module.LOCKS.items()}}
     places |= {"LOG": home / ".lab" / "install.log", "STAMP": home / ".venv" / "vmlab-complete"}
     places |= {"PROGRAMS": home / ".venv" / "bin", "PYTHON": home / ".venv" / "bin" / "python"}
     for name, place in places.items():
@@ -90,29 +91,43 @@ def test_an_environment_is_made_in_a_path_with_spaces(start: ModuleType):
 
 
 def test_an_interrupted_build_is_not_taken_for_a_finished_one(start: ModuleType, monkeypatch: pytest.MonkeyPatch):
-    def broken_off(uv: Path | None) -> None:
+    def broken_off(lock: Path, uv: Path | None) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(start, "install", broken_off)
     monkeypatch.setattr(start, "get_uv", lambda: start.make_venv(with_pip=False))
     with pytest.raises(KeyboardInterrupt):
-        start.build()
+        start.build("lab")
 
     assert start.PYTHON.exists()
-    assert not start.is_ready()
+    assert not start.is_ready("lab")
 
 
 def test_a_finished_build_is_not_repeated_until_what_it_depends_on_changes(
     start: ModuleType, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(start, "install", lambda uv: None)
+    monkeypatch.setattr(start, "install", lambda lock, uv: None)
     monkeypatch.setattr(start, "get_uv", lambda: start.make_venv(with_pip=False))
-    start.build()
-    assert start.is_ready()
+    start.build("lab")
+    assert start.is_ready("lab")
 
-    with start.LOCK.open("a") as lock:
+    with start.LOCKS["lab"].open("a") as lock:
         lock.write("\n# changed\n")
-    assert not start.is_ready()
+    assert not start.is_ready("lab")
+
+
+def test_what_was_built_for_tests_serves_the_lab_and_not_the_other_way_round(
+    start: ModuleType, monkeypatch: pytest.MonkeyPatch
+):
+    filled = []
+    monkeypatch.setattr(start, "install", lambda lock, uv: filled.append(lock.name))
+    monkeypatch.setattr(start, "get_uv", lambda: start.make_venv(with_pip=False))
+    start.build("lab")
+    assert not start.is_ready("test")
+
+    start.build("test")
+    assert start.is_ready("lab")
+    assert ["requirements.lock", "requirements-test.lock"] == filled
 
 
 def test_a_failing_step_says_what_came_and_where_to_read_on(start: ModuleType):

@@ -104,7 +104,7 @@ def _check_alike(workers: Mapping[str, Mapping[str, str]], address: str) -> None
         if unlike:
             raise VmlabError(
                 f"{address}: the worker {worker} has {', '.join(unlike)}: results could differ. Install the same "
-                "there (requirements.lock pins it) and start the worker again"
+                "there (requirements-test.lock pins it) and start the worker again"
             )
 
 
