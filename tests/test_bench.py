@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -97,7 +98,7 @@ LACKS = Missing("peer", "needs unicorn: pip install 'vmlab[bench]'")
 
 def run(monkeypatch, *arguments: object, **suites: Suite) -> int:
     monkeypatch.setattr(bench, "load", suites.__getitem__)
-    monkeypatch.setattr(bench, "chosen", lambda name: list(suites))
+    monkeypatch.setattr(sys.modules["vmlab.bench.suites"], "suites", lambda: list(suites))
     return main(["bench", *map(str, arguments)])
 
 
@@ -107,6 +108,11 @@ def test_without_a_name_every_suite_runs_and_what_is_lacking_is_a_row(monkeypatc
 
     assert "pip install 'vmlab[bench]'" in said
     assert "2 of 2 goals met; 1 rows could not be measured." in said
+
+
+def test_named_suites_run_in_the_order_given_each_once(monkeypatch, capsys):
+    assert 0 == run(monkeypatch, "two", "one", "two", one=Suite(GOOD), two=Suite(GOOD), three=Suite(BAD))
+    assert ["two", "one"] == [line for line in capsys.readouterr().out.splitlines() if line in ("one", "two", "three")]
 
 
 def test_a_missed_goal_is_marked_and_is_the_exit_code(monkeypatch, capsys):

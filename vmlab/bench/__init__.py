@@ -39,7 +39,7 @@ ROUNDS, QUICK_ROUNDS, QUICK_SHRINK = 9, 3, 64
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `vmlab bench`."""
-    parser.add_argument("suite", nargs="?", help=f"one of {', '.join(suites())}; without a name: all of them")
+    parser.add_argument("suite", nargs="*", help=f"of {', '.join(suites())}; without a name: all of them")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"rounds; the median counts ({ROUNDS})")
     parser.add_argument("--only", default="", help="only workloads whose name contains this")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results to this file")

@@ -11,6 +11,7 @@ import importlib.util
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -25,19 +26,20 @@ def suites() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.py"))
 
 
-def chosen(suite: str | None) -> list[str]:
-    """All suites, or the one that is named."""
+def chosen(names: Sequence[str]) -> list[str]:
+    """The suites that are named, each once; without a name, all."""
     have = suites()
     if not have:
         raise VmlabError("there are no suites here: benchmarks/ comes with the source tree, not with the package")
-    if suite is not None and suite not in have:
-        raise VmlabError(f"suite: expected one of {', '.join(have)}; got {suite!r}")
-    return have if suite is None else [suite]
+    unknown = [name for name in names if name not in have]
+    if unknown:
+        raise VmlabError(f"suite: expected any of {', '.join(have)}; got {', '.join(map(repr, unknown))}")
+    return list(dict.fromkeys(names)) or have
 
 
 def load(suite: str) -> ModuleType:
     """Import one suite from the folder beside the package."""
-    (name,) = chosen(suite)
+    (name,) = chosen([suite])
     spec = importlib.util.spec_from_file_location(f"benchmarks_{name}", FOLDER / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
