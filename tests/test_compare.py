@@ -41,6 +41,13 @@ def test_a_field_of_the_configuration_is_named():
     assert "configuration struct_page_bytes: 36 and 64" == by_name["mem_map frames"].reason
 
 
+def test_a_field_that_fits_no_kernel_alone_is_passed_over():
+    """Blocks of order 11 at most and pageblocks of order 11: given the other's largest order first, none would boot."""
+    found = reasons("arm-virt-armmp-1g", "arm-virt-custom-2g-2g")
+    assert "configuration zone_dma: True and False" == found["node 0 DMA start_pfn"]
+    assert not any("pageblock_order" in reason for reason in found.values())
+
+
 def test_what_is_shown_is_what_the_kernel_said():
     machine = vm.load_machine("i386-pc-686-1g")
     assert machine.recorded is not None

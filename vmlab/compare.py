@@ -147,7 +147,10 @@ def exchanges(first: Machine, second: Machine) -> Iterator[tuple[str, Machine]]:
     for row in fields(first.config):
         mine, theirs = (getattr(machine.config, row.name) for machine in (first, second))
         if mine != theirs:
-            changed = replace(first, config=replace(first.config, **{row.name: theirs}))
+            try:
+                changed = replace(first, config=replace(first.config, **{row.name: theirs}))
+            except VmlabError:  # alone it fits no kernel, as a pageblock larger than the largest block
+                continue
             yield f"configuration {row.name}: {mine} and {theirs}", changed
     taken = {name: getattr(second, name) for name in TAKEN_AT_BOOT}
     if any(getattr(first, name) != theirs for name, theirs in taken.items()):
