@@ -112,4 +112,5 @@ EXERCISES: dict[str, dict[str, int]] = {
     "10": {"walk": 2, "users": 5, "read": 2, "fate": 4, "claim": 2, "way": 2},
     "11": {"walk": 2, "missed": 5, "read": 2, "second_chance": 4, "claim": 2, "way": 2},
     "12": {"walk": 2, "places": 4, "read": 2, "stale": 5, "claim": 2, "way": 2},
+    "13": {"walk": 2, "ram_of": 4, "read": 2, "odd_one": 5, "claim": 2, "way": 2},
 }

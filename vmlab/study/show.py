@@ -105,8 +105,13 @@ def text_of(thing: Any) -> str:
 
 def paragraph(text: str, live: bool = False) -> str:
     """Text as one HTML paragraph per line; `live` is read aloud when it changes."""
-    body = "".join(f'<p style="margin:.25em 0">{escape(line)}</p>' for line in text.splitlines())
+    body = "".join(f'<p style="margin:.25em 0{_kept(line)}">{escape(line)}</p>' for line in text.splitlines())
     return f'<div style="{WIDE}"{" role=status aria-live=polite" if live else ""}>{body}</div>'
+
+
+def _kept(line: str) -> str:
+    """The style that keeps a line's spaces where they say something: /proc/iomem indents what lies inside."""
+    return ";white-space:pre-wrap" if line.startswith(" ") else ""
 
 
 def note(text: str, colour: str) -> str:
