@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -269,6 +270,24 @@ def test_a_page_escapes_everything_and_tells_what_each_answer_points_to() -> Non
     figure = report.beliefs_figure([("05.walk", "a <belief>", 3)])
     assert 'role="img"' in figure
     assert "<table>" in figure
+
+
+def test_the_class_is_told_item_by_item_and_what_needs_a_look_once_for_all_whom_it_concerns(tmp_path: Path) -> None:
+    """Three hundred who left the same line empty are one line for their instructor."""
+    answers = {"ada": "right", "bob": "belief", "eve": "blank"}
+    results = Results(tmp_path / "r.sqlite", "s")
+    for learner, kind in answers.items():
+        row = Result("05.walk", 2, 2 if kind == "right" else 0, kind, "", "", "a belief" if kind == "belief" else "")
+        results.keep(Graded(learner, "05", "digest", (row,), notes=("gave no name",)), SOLUTION)
+    assert [("05.walk", 3, 1, 1)] == results.items()
+    report.write_pages(results, tmp_path / "pages")
+    results.close()
+
+    said = (tmp_path / "pages" / "index.html").read_text()
+    assert 1 == said.count("Gave no name: 3 notebooks (ada, bob, eve)")
+    assert "<td>05.walk</td><td>1 of 3</td><td>1</td><td>1</td>" in said
+    linked = {name for name in re.findall(r'href="([^"]+)"', said) if (tmp_path / "pages" / name).is_file()}
+    assert {f"{learner}-05.html" for learner in answers} == linked
 
 
 @pytest.mark.parametrize("learner", ["../../etc/passwd", "a b/c", "", ".hidden", "ada@uni.example"])

@@ -79,21 +79,42 @@ def _section(row: Result) -> str:
 
 
 def class_page(results: Results) -> str:
-    """The class: scores, what needs a look, and the commonest beliefs as a figure with its table."""
-    scores, looks = [], []
+    """The class: the commonest beliefs as a figure with its table, what needs a look, each item, each student."""
+    scores: list[tuple[str, ...]] = []
+    looks: dict[str, list[str]] = {}
     for learner, lesson, _, stopped, notes in results.submissions():
         got, most = points(results.rows(learner, lesson))
-        scores.append(
-            f"<tr><td>{escape(learner)}</td><td>{lesson}</td><td>{got} of {most}</td><td>{len(stopped)}</td></tr>"
-        )
-        looks += [f"<li>{escape(learner)}: {escape(note)}</li>" for note in notes]
-    body = ["<h2>The commonest beliefs behind wrong answers</h2>", beliefs_figure(results.beliefs())]
-    body += ["<h2>Worth a look</h2>", "<ul>", *(looks or ["<li>nothing</li>"]), "</ul>"]
-    body += [
-        "<h2>Scores</h2>",
-        "<table><tr><th>student</th><th>lesson</th><th>points</th><th>cells that stopped</th></tr>",
+        link = f'<a href="{page_name(learner, lesson)}">{escape(learner)}</a>'
+        scores.append((link, lesson, f"{got} of {most}", str(len(stopped))))
+        for said in notes:
+            looks.setdefault(said, []).append(learner)
+    lines = [f"<li>{escape(_first_upper(said))}: {escape(_listed(who))}</li>" for said, who in looks.items()]
+    items = [
+        (item, f"{right} of {asked}", str(asked - right - blank), str(blank))
+        for item, asked, right, blank in results.items()
     ]
-    return page("The class", [*body, *scores, "</table>"])
+    body = ["<h2>The commonest beliefs behind wrong answers</h2>", beliefs_figure(results.beliefs())]
+    body += ["<h2>Worth a look</h2>", "<ul>", *(lines or ["<li>nothing</li>"]), "</ul>"]
+    body += ["<h2>The items</h2>", _table(("item", "right", "not right", "not answered"), items)]
+    body += ["<h2>Scores</h2>", _table(("student", "lesson", "points", "cells that stopped"), scores)]
+    return page("The class", body)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names, or how many and the names."""
+    return names[0] if len(names) == 1 else f"{len(names)} notebooks ({', '.join(names)})"
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table; its cells are HTML already."""
+    lines = ["".join(f"<td>{cell}</td>" for cell in row) for row in rows]
+    return (
+        "<table><tr>"
+        + "".join(f"<th>{head}</th>" for head in heads)
+        + "</tr>"
+        + "".join(f"<tr>{line}</tr>\n" for line in lines)
+        + "</table>"
+    )
 
 
 def beliefs_figure(rows: Sequence[tuple[str, str, int]], most: int = 12) -> str:
@@ -110,11 +131,8 @@ def beliefs_figure(rows: Sequence[tuple[str, str, int]], most: int = 12) -> str:
         words = belief if len(belief) < 52 else belief[:50] + "…"
         parts.append(f'<rect x="0" y="{y}" width="{width}" height="18" fill="#2b5c8a"/>')
         parts.append(f'<text x="{width + 8}" y="{y + 14}">{count} · {escape(item)} · {escape(words)}</text>')
-    cells = [
-        f"<tr><td>{escape(item)}</td><td>{escape(belief)}</td><td>{count}</td></tr>" for item, belief, count in rows
-    ]
-    table = ["<table><tr><th>item</th><th>they believe that</th><th>students</th></tr>", *cells, "</table>"]
-    return "\n".join([*parts, "</svg>", *table])
+    cells = [(escape(item), escape(belief), str(count)) for item, belief, count in rows]
+    return "\n".join([*parts, "</svg>", _table(("item", "they believe that", "students"), cells)])
 
 
 def write_pages(results: Results, folder: Path) -> int:
@@ -127,10 +145,15 @@ def write_pages(results: Results, folder: Path) -> int:
         except Unreadable:
             cells = ()
         text = student_page(learner, lesson, results.rows(learner, lesson), stopped, notes, cells)
-        _write(folder / f"{file_name(learner)}-{lesson or 'unread'}.html", text)
+        _write(folder / page_name(learner, lesson), text)
         count += 1
     _write(folder / "index.html", class_page(results))
     return count
+
+
+def page_name(learner: str, lesson: str) -> str:
+    """The file of a student's page in one lesson."""
+    return f"{file_name(learner)}-{lesson or 'unread'}.html"
 
 
 def file_name(learner: str) -> str:

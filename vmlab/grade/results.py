@@ -89,6 +89,14 @@ class Results:
         query = f"select {columns} from results where learner = ? and lesson = ? order by rowid"
         return [Result(*row) for row in self._file.execute(query, (learner, lesson))]
 
+    def items(self) -> list[tuple[str, int, int, int]]:
+        """(item, how many were asked, were right, gave no answer), in the exercises' order."""
+        query = (
+            "select item, count(*), sum(kind = 'right'), sum(kind = 'blank') from results"
+            " group by lesson, item order by lesson, min(rowid)"
+        )
+        return self._file.execute(query).fetchall()
+
     def beliefs(self) -> list[tuple[str, str, int]]:
         """(item, belief, how many learners), the commonest first."""
         query = (
