@@ -152,10 +152,10 @@ def _usable_case(board: str) -> tuple[Plain, Plain]:
     return [pfns, array, reserved], [pfn for pfn in pfns if kernel.may_write(pfn)[0]]
 
 
-def _kept(pfns: Plain, mem_map: Plain, reserved: Plain, low: int = 0, high: int = 0) -> Plain:
-    """Frames outside; `low` and `high` are added to the ends of the half-open ranges."""
+def _kept(pfns: Plain, mem_map: Plain, reserved: Plain) -> Plain:
+    """Frames outside."""
     ranges = [[mem_map[0], mem_map[1] + 1], *reserved]
-    return [pfn for pfn in pfns if not any(start + low <= pfn < end + high for start, end in ranges)]
+    return [pfn for pfn in pfns if not any(start <= pfn < end for start, end in ranges)]
 
 
 USABLE = Task(
@@ -175,6 +175,16 @@ USABLE = Task(
                 for pfn in pfns
                 if not (mem_map[0] < pfn < mem_map[1] or any(start < pfn < end for start, end in reserved))
             ],
+            "Who owns the frame that a range begins with?",
+        ),
+        Misconception(
+            "mem_map begins after its first frame and ends before its last",
+            lambda pfns, mem_map, reserved: _kept(pfns, [mem_map[0] + 1, mem_map[1] - 1], reserved),
+            "Whose are the two frames that the argument names?",
+        ),
+        Misconception(
+            "a reserved range begins after its first frame",
+            lambda pfns, mem_map, reserved: _kept(pfns, mem_map, [[start + 1, end] for start, end in reserved]),
             "Who owns the frame that a range begins with?",
         ),
         Misconception(
