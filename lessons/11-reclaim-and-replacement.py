@@ -51,7 +51,8 @@ both = [
 reveal(ask.ANOMALY, lambda: views.Table(("reference", "3 frames", "4 frames"), both))
 
 # %% [markdown]
-# This is **Belady's anomaly**. It is not a trick of FIFO alone: CLOCK, below, does the same on this string.
+# This is **Belady's anomaly**. It is not a trick of FIFO alone: CLOCK, which comes in section 4, does the same on this
+# string.
 #
 # ## 3. To look back, to look ahead
 #
@@ -83,25 +84,13 @@ predict(ask.LOOP)
 
 # %%
 f = ask.LOOP.variant()
-circle = [(policy, ask.loop_misses(policy, **f)) for policy in ("lru", "fifo", "clock", "arc", "mglru", "opt")]
+circle = ask.titled(("fifo", "lru", "opt"), lambda policy: ask.loop_misses(policy, **f))
 reveal(ask.LOOP, lambda: views.Table(("policy", "misses"), circle))
-
-# %% [markdown]
-# Now step through any string. **Next step** and **Previous step** work with Tab and Space; the string can be typed.
-# Before each miss say who goes. Then find, with the string as it stands or your own:
-#
-# 1. FIFO with 3 and with 4 frames: at which reference do they part?
-# 2. CLOCK: a page whose R bit saves it, and one that R does not save.
-# 3. ARC: a page that comes back from a ghost list. Which way does the border move?
-# 4. LFU: a page that stays although it is not used any more.
-
-# %%
-explore.steps_explorer()
 
 # %% [markdown]
 # ## 4. To count, or to ask twice
 #
-# Real programs are kinder than circles, and crueller. This one was recorded while it ran:
+# Real programs do not go in circles. This one was recorded while it ran:
 
 # %%
 print(vm.load_trace(ask.PROGRAM).tell())
@@ -110,24 +99,41 @@ print(vm.load_trace(ask.PROGRAM).tell())
 predict(ask.COUNTING)
 
 # %%
-every = [(name, ask.missed(name)) for name in ("fifo", "lru", "clock", "lfu", "arc", "sieve", "s3fifo", "linux", "opt")]
+every = ask.titled(("fifo", "lru", "clock", "lfu", "opt"), ask.missed)
 reveal(ask.COUNTING, lambda: views.Table(("policy", "misses with 100 frames"), every))
 
 # %% [markdown]
-# **CLOCK** comes near LRU with one bit a page: a hand goes round, a page that was used since the last round has its bit
-# cleared and is spared. That is what hardware offers, the *accessed* bit of an entry. And one use is not two:
+# LRU needs to know the order of all uses, and no hardware tells it. **CLOCK** comes near with one bit a page, R, which
+# is set when the page is used. A hand goes round: a page whose R is set is spared, and R is cleared; the first page
+# without R goes. That is what hardware offers: the *accessed* bit of an entry.
+#
+# To all of these policies one use is as good as many. Does that matter?
 
 # %%
 predict(ask.SCAN)
 
 # %%
-scan = [(name, ask.scan_misses(name)) for name in ask.SCANNERS]
+scan = ask.titled(ask.SCANNERS, ask.scan_misses)
 reveal(ask.SCAN, lambda: views.Table(("policy", "misses"), scan))
 
 # %% [markdown]
-# Newer policies ask whether a page was used *again*: **ARC** keeps two LRU lists and the names of pages that it gave up
-# (**ghosts**), **SIEVE** and **S3-FIFO** let new pages pass by quickly. Linux asks as well, in its own way.
+# The newer policies in this table ask whether a page was used *again*. **ARC** has two LRU lists, for pages used once
+# and for pages used more often, and remembers the numbers of pages that it gave up (**ghosts**). When one of these
+# comes back, the border between the two lists moves. **SIEVE** and **S3-FIFO** let new pages pass by quickly. Linux
+# asks as well, in its own way: section 5.
 #
+# Now step through any string. **Next step** and **Previous step** work with Tab and Space; the string can be typed.
+# Before each miss say who goes. Then find, with the string as it stands or your own:
+#
+# 1. FIFO with 3 and with 4 frames: at which reference do they part?
+# 2. CLOCK: a page that R saves, and one that it does not save.
+# 3. ARC: a page that comes back from a ghost list. Which way does the border move?
+# 4. LFU: a page that stays although it is not used any more.
+
+# %%
+explore.steps_explorer()
+
+# %% [markdown]
 # ## 5. Linux's two lists
 #
 # Each kind of page, anonymous and file, has an **inactive** and an **active** list. A new page is inactive. The kernel
@@ -138,17 +144,29 @@ reveal(ask.SCAN, lambda: views.Table(("policy", "misses"), scan))
 predict(reclaim_linux.USED)
 
 # %%
-looks = [
-    ("0", "no", reclaim_linux.verdict(0, False)),
-    ("1", "no", reclaim_linux.verdict(1, False)),
-    ("1", "yes", reclaim_linux.verdict(1, True)),
-]
-looks.append(("2 or more", "no", reclaim_linux.verdict(2, False)))
-reveal(reclaim_linux.USED, lambda: views.Table(("accessed bits found", "PG_referenced", "the page"), looks))
+table = views.Table(("accessed bits found", "PG_referenced was set", "the page"), reclaim_linux.looks())
+reveal(reclaim_linux.USED, lambda: table)
 
 # %% [markdown]
-# The look clears the bit and sets PG_referenced: the **second chance**. Who fills the end of the list? Active pages,
-# when the inactive list is low:
+# The look clears the accessed bit and notes what it saw in a flag of struct page, PG_referenced: the **second chance**.
+# (A page that two processes have mapped may have two bits set at once.)
+#
+# So does the kernel keep what is hot? Try it with the pages of a process.
+
+# %%
+predict(reclaim_linux.SURVIVE)
+
+# %%
+columns = ("round", "hot pages read back from swap", "second chances", "pages freed", "of the hot in memory")
+reveal(reclaim_linux.SURVIVE, lambda: views.Table(columns, reclaim_linux.rounds()))
+
+# %% [markdown]
+# Each round begins with the 20 hot pages being read. After the first round they come back from swap and are the newest
+# of the list, so the next rounds take others. The first look tells nothing: between two looks a page needs *time* to
+# be used again, or not.
+#
+# That time is as long as the inactive list. When it is low, the kernel takes the oldest active pages and puts them on
+# the inactive list. When is it low?
 
 # %%
 predict(reclaim_linux.RATIO)
@@ -160,33 +178,15 @@ reveal(
 )
 
 # %% [markdown]
-# And if the inactive list is too short for a page to be seen twice? When a page goes, a counter's value, its
-# **shadow**, stays in its place; evictions and activations make the counter grow. At the **refault** the difference
-# says how many frames more would have kept the page. Steps: *shadow*, *distance*, *decide*.
+# And if the inactive list is too short for a page to be seen twice? The kernel counts evictions and activations. When a
+# page goes, the counter's value stays in its place, as its **shadow**. When it comes back, which is a **refault**, the
+# difference says how many frames more would have kept the page. Steps: *shadow*, *distance*, *decide*.
 
 # %%
 reclaim_steps.refault_steps(evicted=500, refault=580, active=100)
 
 # %%
 practise(reclaim_steps.REFAULT)
-
-# %% [markdown]
-# Now in a machine, with pages of a process. 300 pages are written once each; 20 of them are read again before each
-# round of reclaim. Who stays?
-
-# %%
-k = vm.boot(vm.load_machine("arm-virt-armmp-1g"))
-k.swapon(512)
-p = k.spawn("a")
-p.mmap(0x40_0000, pages=300)
-writes = [p.write(0x40_0000 + n * 4096, b"x") for n in range(300)]
-for _ in range(4):
-    reads = [p.read(0x40_0000 + n * 4096, 1) for n in range(20)]
-    print(k.reclaim(32).tell())
-
-# %%
-print("of the 20 hot pages in memory:", sum(p.page_table.pte(0x40_0000 + n * 4096).pfn is not None for n in range(20)))
-print(dict(k.user_pages.lists.stat))
 
 # %% [markdown]
 # **Generations** (MGLRU, in Linux since 6.1, not always switched on) replace the two lists: a walk of the page tables
@@ -205,10 +205,11 @@ scales = views.Axis("frames"), views.Axis("misses")
 reveal(ask.CLIFF, lambda: views.curves("python, LRU", steep, SIZES, whole, *scales))
 
 # %% [markdown]
-# One pass gives the **miss curve** for all sizes, because LRU is a stack algorithm: the depth at which a page is
-# found in the stack is the least number of frames with which it is a hit. Try, with a guess before each change:
+# Both scales are logarithmic: equal steps are equal factors. One pass gives this **miss curve** for all sizes, because
+# LRU is a stack algorithm: keep all pages in a stack, the one used last on top. The depth at which a page is found is
+# the least number of frames with which it is a hit. Try, with a guess before each change:
 #
-# 1. For each program: the least memory with which LRU misses less than twice as often as all pages' first uses.
+# 1. For each program: the least memory with which LRU has fewer than two misses for each page of the program.
 # 2. A size at which FIFO comes close to OPT, and one at which it does not.
 # 3. Linux's two lists against its generations, on `python` and on `sqlite`.
 
@@ -221,8 +222,9 @@ explore.sizes_explorer()
 #
 # ## 7. Your machine
 #
-# Read-only, no root needed. Has your kernel ever reclaimed? Does what it gives up come back? Refaults of file pages
-# with no scan counted are the work of memory cgroups, in containers: those are counted for the group.
+# Read-only, no root needed. Before you run the cell: has your kernel ever reclaimed? Does what it gives up come back?
+# (Refaults of file pages where no scan is counted are the work of memory cgroups, in containers: their scans are
+# counted for the group.) Where there is no /proc/vmstat, a saved one is shown, and the first row says so.
 
 # %%
 reclaimed = explore.own_reclaim()

@@ -41,7 +41,9 @@ def test_the_numbers_that_the_lesson_names() -> None:
     assert [10, "many", "some", "third"] == [
         answer(getattr(reclaim, name)) for name in ("ANOMALY", "COUNTING", "SCAN", "CLIFF")
     ]
-    assert ["keep", 31] == [answer(reclaim_linux.USED), answer(reclaim_linux.RATIO)]
+    assert ["keep", 31, 0] == [answer(getattr(reclaim_linux, name)) for name in ("USED", "RATIO", "SURVIVE")]
+    assert 20 == reclaim_linux.rounds()[1][1], "all hot pages are read back"
+    assert all(20 == inside for *_, inside in reclaim_linux.rounds()[1:]), "and stay"
     assert reclaim.missed("lfu") > 100 * reclaim.missed("lru")
     assert reclaim.scan_misses("arc") < reclaim.scan_misses("linux") < reclaim.scan_misses("lru")
     at = [reclaim.whole().at(frames) for frames in (25, 50, 100)]

@@ -15,15 +15,15 @@ from ..views import Table
 SAMPLE = "xeon-guest"
 COUNTERS = {  # name -> (what it counts, whether in pages)
     "pgscan_kswapd": "pages that kswapd looked at",
-    "pgscan_direct": "pages that tasks looked at which found no frame",
+    "pgscan_direct": "pages that tasks looked at, having found no free frame",
     "pgsteal_kswapd": "pages that kswapd freed",
     "pgsteal_direct": "pages that tasks freed for themselves",
     "pgactivate": "pages that became active",
     "pgdeactivate": "pages that became inactive",
     "workingset_refault_anon": "anonymous pages that came back from swap",
     "workingset_refault_file": "file pages that were read again",
-    "workingset_activate_anon": "of these active at once, anonymous",
-    "workingset_activate_file": "of these active at once, file",
+    "workingset_activate_anon": "anonymous ones of these that became active at once",
+    "workingset_activate_file": "file pages of these that became active at once",
     "pswpin": "pages read from swap",
     "pswpout": "pages written to swap",
 }

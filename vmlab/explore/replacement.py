@@ -19,6 +19,7 @@ from .explorer import Explorer, Scene
 from .zones import Stepper
 
 BELADY = "1 2 3 4 1 2 5 1 2 3 4 5"
+START = 3  # references that are made when the explorer is opened: the frames are full
 LONGEST = 60  # references that can be stepped through
 PROGRAMS = ("awk", "gzip", "perl", "python", "sort", "sqlite")
 MARKS = (0.06, 0.12, 0.25, 0.5, 0.75)  # shares of a program's pages at which policies other than LRU and OPT are run
@@ -37,7 +38,7 @@ STEPS: tuple[Control, ...] = (
     Choice("name", "Policy", NAMES, "fifo"),
     Slider("frames", "Frames", 1, 10, 1, 3),
     Entry("string", "References", BELADY),
-    Line("step", "Reference", LONGEST, 0),
+    Line("step", "Reference", LONGEST, START),
 )
 
 

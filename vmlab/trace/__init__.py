@@ -88,12 +88,13 @@ class Trace:
         return Trace(self.name, page, kind, self.vpns, about)
 
     def tell(self) -> str:
-        """Where the trace is from, in a line or two."""
+        """Where the trace is from, in three lines."""
         what = self.about
         return (
             f"{self.name}: {what['program']} {what['arguments']}".rstrip()
             + f"\n{self.references:,} references ({what['fetches']:,} fetches, {what['loads']:,} loads, "
-            f"{what['stores']:,} stores) to {len(self.vpns):,} pages; recorded {what['date']} with {what['tool']}"
+            f"{what['stores']:,} stores) to {len(self.vpns):,} pages"
+            f"\nrecorded {what['date']} with {what['tool']}"
         )
 
 

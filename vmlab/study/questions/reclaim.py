@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import random
+from collections.abc import Callable, Iterable
 
+from ...process.policies import POLICIES
 from ...process.replacement import Dense, dense, misses
 from ...process.sweep import Curve, curve
 from ...trace import LOAD, STORE, load_trace
@@ -14,6 +16,11 @@ from .tlb_steps import apart
 BELADY = (1, 2, 3, 4, 1, 2, 5, 1, 2, 3, 4, 5)
 PROGRAM, FRAMES = "python", 100
 SCANNERS = ("fifo", "lru", "clock", "arc", "sieve", "s3fifo", "linux", "mglru", "opt")
+
+
+def titled(names: Iterable[str], missed: Callable[[str], int]) -> list[tuple[str, int]]:
+    """Rows of a table: each policy by the name that people know, and its misses."""
+    return [(POLICIES[name].title, missed(name)) for name in names]
 
 
 @functools.cache
@@ -93,8 +100,7 @@ LOOP = apart(
     Question(
         id="11.loop",
         ask="A program goes {rounds} times through {pages} pages, in order. Memory has {frames} frames: one too "
-        "few. How "
-        "many misses has LRU?",
+        "few. How many misses does LRU have?",
         facts=_loop,
         answer=lambda **facts: loop_misses("lru", **facts),
         misconceptions=(
@@ -115,8 +121,7 @@ LOOP = apart(
 COUNTING = Question(
     id="11.counting",
     ask="A recorded Python program makes {references:,} loads and stores to {pages} pages. With {frames} frames LRU "
-    "misses "
-    "{lru:,} times. LFU gives up the page that was used least often since it came. How often does it miss?",
+    "misses {lru:,} times. LFU gives up the page that was used least often since it came. How often does it miss?",
     facts=lambda rng: {
         "references": len(program().trace),
         "pages": touched(),
@@ -145,8 +150,7 @@ COUNTING = Question(
 SCAN = Question(
     id="11.scan",
     ask="A hot set of 8 pages, and between each two of its references a page that is read once and never again (a "
-    "backup "
-    "runs). 16 frames. Of 4,000 references OPT misses {opt:,}. How many does LRU miss?",
+    "backup runs). 16 frames. Of 4,000 references OPT misses {opt:,}. How many does LRU miss?",
     facts=lambda rng: {policy: scan_misses(policy) for policy in ("opt", "lru", "arc")},
     choices=lambda opt, lru, arc: {
         "same": f"about {opt:,} as well: 8 hot pages fit into 16 frames with room to spare",
@@ -163,8 +167,7 @@ SCAN = Question(
         Misconception("a scan empties every cache", always("all"), "How soon is each of the hot pages used again?"),
     ),
     because="a hot page whose turn is late by chance has gone; ARC, SIEVE and S3-FIFO, which ask whether a page was "
-    "used "
-    "twice, lose almost none.",
+    "used twice, lose almost none.",
 )
 
 

@@ -20,8 +20,7 @@ TEXT = apart(
     Question(
         id="11.recall.text",
         ask="A process loses {text} clean pages of its program text and {data} anonymous pages that it has written "
-        "to. How "
-        "many slots of the swap area does that take?",
+        "to. How many slots of the swap area does that take?",
         facts=_text,
         answer=lambda text, data: data,
         misconceptions=(
@@ -44,8 +43,7 @@ def _marks(rng: random.Random) -> Facts:
 MARKS = Question(
     id="11.recall.marks",
     ask="A zone's watermarks are min {min:,}, low {low:,} and high {high:,} pages. kswapd sleeps, and pages are "
-    "taken. Below "
-    "how many free pages is it woken?",
+    "taken. Below how many free pages is it woken?",
     facts=_marks,
     answer=lambda **marks: marks["low"],
     misconceptions=(
@@ -106,7 +104,7 @@ def _loop(name: str, frames: int, pages: int, rounds: int) -> int:
 CIRCLE = apart(
     Question(
         id="11.recall.circle",
-        ask="{pages} pages in a circle, {rounds} rounds, {frames} frames. How many misses has LRU?",
+        ask="{pages} pages in a circle, {rounds} rounds, {frames} frames. How many misses does LRU have?",
         facts=_circle,
         answer=lambda **facts: _loop("lru", **facts),
         misconceptions=(
@@ -122,8 +120,7 @@ CIRCLE = apart(
 BITS = Question(
     id="11.recall.bits",
     ask="Between two looks of the kernel one process reads a page {times:,} times. How many accessed bits does the "
-    "kernel "
-    "find set for it?",
+    "kernel find set for it?",
     facts=lambda rng: {"times": rng.randrange(3, 5000)},
     answer=lambda times: 1,
     misconceptions=(
@@ -143,7 +140,7 @@ def backup() -> Scenario:
         "A server answers requests from a hot set of file pages. Each night a backup reads every file once, and each "
         "morning the first requests are slow: their pages have gone. What do you change?"
     )
-    lru, arc, linux = (f"{scan_misses(name):,}" for name in ("lru", "arc", "linux"))
+    lru, arc, linux, mglru = (f"{scan_misses(name):,}" for name in ("lru", "arc", "linux", "mglru"))
     ways = (
         ("nothing", "no work", f"in the lesson's run LRU misses {lru} times where {scan_misses('opt'):,} would do"),
         (
@@ -162,8 +159,9 @@ def backup() -> Scenario:
             "who knows the hot set? and locked pages are lost to everybody else",
         ),
         (
-            "another policy: MGLRU, or a file system with ARC",
-            f"what is used once hardly disturbs: ARC {arc} misses, Linux's two lists {linux}",
+            "another policy: a file system with ARC, or Linux's generations",
+            f"under ARC what is used once hardly disturbs: {arc} misses; Linux's two lists have {linux}, its "
+            f"generations {mglru}",
             f"measured on one pattern; on the Python program ARC has {missed('arc'):,} misses and LRU "
             f"{missed('lru'):,}",
         ),
