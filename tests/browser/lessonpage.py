@@ -7,8 +7,11 @@ takes an explorer with `anew`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from labpage import LabPage, handle
-from playwright.sync_api import Locator
+from playwright.sync_api import Locator, expect
 
 from vmlab.study.question import Question
 
@@ -27,8 +30,19 @@ def anew(lab: LabPage, source: str) -> Locator:
     """The cell whose source has this text, run again: an explorer as it begins, whatever another test did with it."""
     lab.run_again(source)
     cell = code_cell(lab, source)
+    cell.get_by_role("status").first.wait_for()
     cell.locator(SVG).first.scroll_into_view_if_needed()
     return cell
+
+
+@contextmanager
+def changes(lab: LabPage, cell: Locator) -> Iterator[None]:
+    """What is done inside changes the cell's picture and what is said of it, in whatever order the two arrive."""
+    status = cell.get_by_role("status")
+    said, before = status.text_content(), lab.picture_hash(cell, SVG)
+    yield
+    lab.wait_for_change(cell, SVG, before)
+    expect(status).not_to_have_text(said or "")
 
 
 def output(cell: Locator) -> Locator:
@@ -52,14 +66,15 @@ def lowest(lab: LabPage) -> float:
 def assert_nothing_is_given_away(lab: LabPage) -> None:
     """Every result of the notebook waits for its prediction."""
     results = lab.page.locator(".jp-CodeCell", has=lab.page.locator(".jp-InputArea", has_text="reveal("))
-    results.last.get_by_text("Shut until you commit").first.wait_for()
-    given_away = [cell.inner_text()[:200] for cell in results.all() if not is_shut(cell)]
-    assert given_away == []
+    results.first.wait_for()
+    for cell in results.all():
+        expect_shut(cell)
 
 
-def is_shut(cell: Locator) -> bool:
-    """Whether a result waits for its prediction, and gives nothing away."""
-    return "Shut until you commit" in cell.inner_text() and not cell.locator(SVG).count()
+def expect_shut(cell: Locator) -> None:
+    """A result waits for its prediction, and gives nothing away."""
+    expect(cell).to_contain_text("Shut until you commit")
+    expect(cell.locator(SVG)).to_have_count(0)
 
 
 def commit(cell: Locator, words: str) -> None:

@@ -63,10 +63,10 @@ window.vmlabTest = {
 
   // --- notebooks ---
 
-  // Open a notebook in a page that is there already.
+  // Open a notebook in a page that is there already, and wait until it is in front.
   async open(path) {
-    await window.jupyterapp.commands.execute("docmanager:open", { path });
-    const notebook = window.jupyterapp.shell.currentWidget;
+    const notebook = await window.jupyterapp.commands.execute("docmanager:open", { path });
+    while (window.jupyterapp.shell.currentWidget !== notebook) await new Promise(requestAnimationFrame);
     await notebook.context.ready;
     await notebook.sessionContext.ready;
     this.listen(notebook);
@@ -90,12 +90,15 @@ window.vmlabTest = {
     notebook.dispose();
   },
 
-  // Run the one cell whose source has this text.
+  // Run the one cell whose source has this text. JupyterLab holds the height of what was there for a moment: wait
+  // until the cell has its own.
   async run(source) {
     const content = window.jupyterapp.shell.currentWidget.content;
     const has = cell => cell.model.type === "code" && cell.model.sharedModel.source.includes(source);
     content.activeCellIndex = content.widgets.findIndex(has);
+    const output = content.activeCell.outputArea.node;
     await window.jupyterapp.commands.execute("notebook:run-cell");
+    while (output.style.height) await new Promise(requestAnimationFrame);
   },
 
   // The kernel of the notebook in front, once it has one.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from labpage import LabPage
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from vmlab.cli import main
 
@@ -54,6 +54,5 @@ def test_a_checker_that_finds_nothing_wrong_would_be_noticed(chromium: Browser) 
 def test_what_cells_put_out_in_the_lab_has_no_violation(lab: LabPage) -> None:
     lab.open_notebook("00-start-here.ipynb")
     lab.run_all()
-    outputs = lab.page.locator(OURS)
-    assert outputs.count() >= 4
+    expect(lab.page.locator(OURS).nth(3)).to_be_attached()
     assert [] == [line for line in violations(lab.page, OURS) if not line.startswith(UNNAMED_HANDLE)]

@@ -7,6 +7,7 @@ import json
 from conftest import Server
 from labpage import LabPage
 from lessonpage import code_cell
+from playwright.sync_api import expect
 
 from vmlab.study.question import Question
 from vmlab.study.questions import mem_map as ask
@@ -37,8 +38,7 @@ def test_what_was_typed_last_is_checked(lab: LabPage) -> None:
     keep_busy(lab)
     box.press_sequentially(hex(question.answer(**facts)))
     cell.get_by_role("button", name="Check").press("Enter")
-    cell.get_by_role("status").first.wait_for()
-    assert "Right." in cell.get_by_role("status").first.inner_text()
+    expect(cell.get_by_role("status").first).to_contain_text("Right.")
 
 
 def test_what_was_chosen_last_is_committed(lab: LabPage, server: Server) -> None:
@@ -52,6 +52,6 @@ def test_what_was_chosen_last_is_committed(lab: LabPage, server: Server) -> None
         answer.press("Space")
     cell.get_by_role("button", name="Commit").press("Enter")
     cell.get_by_text("Committed.").wait_for()
-    assert answers.last.is_checked()
+    expect(answers.last).to_be_checked()
     last = list(ask.WHERE.options(ask.WHERE.variant()))[-1]
     assert {"given": last} == json.loads(server.progress.read_text())[ask.WHERE.id]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from labpage import LabPage
-from lessonpage import SVG, anew, code_cell, commit, heights, is_shut, lowest, output, practise
+from lessonpage import SVG, anew, changes, code_cell, commit, expect_shut, heights, lowest, output, practise
+from playwright.sync_api import expect
 
 from vmlab.study.questions import start
 
@@ -12,30 +13,30 @@ NOTEBOOK = "00-start-here.ipynb"
 
 def test_predict_change_practise_and_go_on(lesson: LabPage) -> None:
     shown = code_cell(lesson, "reveal(start.FRAMES")
-    assert is_shut(shown)
+    expect_shut(shown)
     question, facts = start.FRAMES, start.FRAMES.variant()
     asked = code_cell(lesson, "predict(start.FRAMES)")
-    first, second = asked.get_by_role("radio").all()[:2]
+    first, second = (asked.get_by_role("radio").nth(n) for n in range(2))
     first.press("Space")
     lesson.press(first, "ArrowDown")
-    assert second.is_checked(), "the arrow moves the choice, not the notebook's cursor"
+    expect(second, "the arrow moves the choice, not the notebook's cursor").to_be_checked()
     lesson.press(second, "ArrowUp")
-    assert first.is_checked()
+    expect(first).to_be_checked()
     commit(asked, question.options(facts)["used"])
     shown.locator(SVG).wait_for()
-    assert question.check("used", facts).text in shown.inner_text()
+    expect(shown).to_contain_text(question.check("used", facts).text)
     output(shown).scroll_into_view_if_needed()
     lesson.screenshot("lesson-00-reveal")
 
     cell = anew(lesson, "explore.first_explorer()")
-    full, before = heights(lesson, cell), lesson.picture_hash(cell, SVG)
-    lesson.press(cell.locator(".noUi-handle"), "ArrowRight", 4)
-    lesson.wait_for_change(cell, SVG, before)
+    full = heights(lesson, cell)
+    with changes(lesson, cell):
+        lesson.press(cell.locator(".noUi-handle"), "ArrowRight", 4)
     cell.get_by_role("status").get_by_text("327,680 page frames").wait_for()
     assert lowest(lesson) > 0.9 * full
 
     practise(lesson, "start.BYTES", start.BYTES, "lesson-00-practice")
     table = code_cell(lesson, "explore.your_lessons()")
-    assert "01 · Same address" in output(table).inner_text()
+    expect(output(table)).to_contain_text("01 · Same address")
     output(table).scroll_into_view_if_needed()
     lesson.screenshot("lesson-00-map")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from labpage import LabPage, handle
-from lessonpage import SVG, anew, code_cell, commit, heights, is_shut, lowest, practise
-from playwright.sync_api import Locator
+from lessonpage import SVG, anew, changes, code_cell, commit, expect_shut, heights, lowest, practise
+from playwright.sync_api import Locator, expect
 
 from vmlab.study.questions import mem_map as ask
 from vmlab.study.questions import mem_map_steps
@@ -26,16 +26,13 @@ def count_pictures(lab: LabPage, cell: Locator) -> None:
 
 def test_a_prediction_opens_its_result_with_the_belief_behind_a_wrong_one(lesson: LabPage) -> None:
     shown = code_cell(lesson, "reveal(ask.WHERE")
-    assert is_shut(shown)
+    expect_shut(shown)
 
     commit(code_cell(lesson, "predict(ask.WHERE)"), ask.PLACES["high"])
     shown.locator(SVG).first.wait_for()
-    text = shown.inner_text()
-    assert "You predicted" in text
-    assert ask.PLACES["high"] in text
-    assert ask.PLACES["top"] in text
-    assert ask.WHERE.check("high", ask.WHERE.variant()).text in text
-    assert "One sentence" in text
+    feedback = ask.WHERE.check("high", ask.WHERE.variant()).text
+    for text in ("You predicted", ask.PLACES["high"], ask.PLACES["top"], feedback, "One sentence"):
+        expect(shown).to_contain_text(text)
     shown.scroll_into_view_if_needed()
     lesson.screenshot("lesson-05-wrong-prediction")
 
@@ -55,21 +52,18 @@ def test_practice_names_the_belief_then_accepts_the_right_number(lesson: LabPage
 def test_the_explorer_changes_in_place_by_keyboard(lesson: LabPage) -> None:
     cell = anew(lesson, "explore.mem_map_explorer()")
     slider, readout = cell.get_by_role("slider").nth(1), cell.locator(".widget-readout").nth(1)  # vmalloc=
-    text = cell.get_by_role("status").inner_text()
     full = heights(lesson, cell)
-    before = lesson.picture_hash(cell, SVG)
-    lesson.press(slider)
-    lesson.wait_for_change(cell, SVG, before)
-    assert text != cell.get_by_role("status").inner_text()
-    assert "256" == readout.inner_text()
+    with changes(lesson, cell):
+        lesson.press(slider)
+    expect(readout).to_have_text("256")
     lesson.press(slider, times=20)
     lesson.screenshot("lesson-05-explorer")
 
     count_pictures(lesson, cell)
     lesson.press(slider, key="ArrowLeft", times=21)  # a burst ends on its last value
-    cell.get_by_text("frames, 0x6edf9 to 0x6fff8").wait_for(timeout=3000)
+    cell.get_by_text("frames, 0x6edf9 to 0x6fff8").wait_for()
     print("burst of 21 keys: {pictures} pictures in {ms:.0f} ms".format(**lesson.page.evaluate("() => window.burst")))
-    assert "240" == readout.inner_text()
+    expect(readout).to_have_text("240")
     assert lowest(lesson) > 0.9 * full, "the output area keeps its height"
 
 
@@ -78,9 +72,8 @@ def test_the_explorer_takes_typed_numbers_and_says_what_cannot_be_built(lesson: 
     ram = cell.locator(".widget-readout").first
     ram.fill("512")
     ram.press("Enter")
-    cell.get_by_role("alert").wait_for()
-    assert "cannot be cut from HighMem" in cell.get_by_role("alert").inner_text()
-    assert 1 == cell.locator(SVG).count(), "the last good picture stays"
+    expect(cell.get_by_role("alert")).to_contain_text("cannot be cut from HighMem")
+    expect(cell.locator(SVG), "the last good picture stays").to_have_count(1)
     lesson.screenshot("lesson-05-error")
     ram.fill("2048")
     ram.press("Enter")

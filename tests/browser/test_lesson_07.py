@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from labpage import LabPage
-from lessonpage import SVG, anew, code_cell, commit, heights, is_shut, lowest, output, practise
+from lessonpage import SVG, anew, changes, code_cell, commit, expect_shut, heights, lowest, output, practise
+from playwright.sync_api import expect
 
 from vmlab.study.questions import slab as ask
 from vmlab.study.questions import slab_steps, slab_vmalloc
@@ -13,13 +14,12 @@ NOTEBOOK = "07-slab-and-vmalloc.ipynb"
 
 def test_a_wrong_prediction_opens_its_result_and_names_the_belief(lesson: LabPage) -> None:
     shown = code_cell(lesson, "reveal(areas.ZONE")
-    assert is_shut(shown)
+    expect_shut(shown)
     options = slab_vmalloc.ZONE.options({})
     commit(code_cell(lesson, "predict(areas.ZONE)"), options["low"])
     shown.locator(SVG).first.wait_for()
-    text = shown.inner_text()
-    assert options["high"] in text
-    assert slab_vmalloc.ZONE.check("low", {}).text in text
+    expect(shown).to_contain_text(options["high"])
+    expect(shown).to_contain_text(slab_vmalloc.ZONE.check("low", {}).text)
     output(shown).scroll_into_view_if_needed()
     lesson.screenshot("lesson-07-vmalloc-prediction")
 
@@ -35,28 +35,25 @@ def test_practice_names_the_belief_then_accepts_the_right_number(lesson: LabPage
 def test_the_slab_s_layout_follows_a_slider_by_keyboard(lesson: LabPage) -> None:
     cell = anew(lesson, "explore.order_explorer()")
     slider = cell.get_by_role("slider").first
-    text, full = cell.get_by_role("status").inner_text(), heights(lesson, cell)
-    before = lesson.picture_hash(cell, SVG)
-    lesson.press(slider)
-    lesson.wait_for_change(cell, SVG, before)
-    assert text != cell.get_by_role("status").inner_text()
+    full = heights(lesson, cell)
+    with changes(lesson, cell):
+        lesson.press(slider)
     lesson.screenshot("lesson-07-layout")
     assert lowest(lesson) > 0.9 * full, "the output area keeps its height"
 
 
 def test_objects_come_and_go_by_keyboard_and_a_double_free_is_named(lesson: LabPage) -> None:
     cell = anew(lesson, "explore.objects_explorer()")
-    full, before = heights(lesson, cell), lesson.picture_hash(cell, SVG)
-    allocate = cell.get_by_role("button", name="Allocate on CPU 0")
-    allocate.press("Enter")
-    lesson.wait_for_change(cell, SVG, before)
+    full = heights(lesson, cell)
+    with changes(lesson, cell):
+        allocate = cell.get_by_role("button", name="Allocate on CPU 0")
+        allocate.press("Enter")
     cell.get_by_text("for owner E").wait_for()
     cell.get_by_role("button", name="Free the newest").press("Enter")
     cell.get_by_text("gave").first.wait_for()
     lesson.screenshot("lesson-07-objects")
     cell.get_by_role("button", name="Free the last freed again").press("Enter")
-    cell.get_by_role("alert").wait_for()
-    assert "the object is free already" in cell.get_by_role("alert").inner_text()
+    expect(cell.get_by_role("alert")).to_contain_text("the object is free already")
     lesson.screenshot("lesson-07-double-free")
     cell.get_by_role("button", name="Undo").press("Enter")
     cell.get_by_role("alert").wait_for(state="detached")
@@ -65,9 +62,8 @@ def test_objects_come_and_go_by_keyboard_and_a_double_free_is_named(lesson: LabP
 
 def test_vmalloc_space_takes_typed_letters(lesson: LabPage) -> None:
     cell = anew(lesson, "explore.vmalloc_explorer()")
-    before = lesson.picture_hash(cell, SVG)
-    cell.get_by_label("Done so far").fill("sslos")
-    lesson.wait_for_change(cell, SVG, before)
+    with changes(lesson, cell):
+        cell.get_by_label("Done so far").fill("sslos")
     cell.get_by_text("12 KiB freed addresses wait").wait_for()
     lesson.screenshot("lesson-07-vmalloc")
     cell.get_by_role("button", name="Flush the TLBs").press("Enter")

@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from labpage import LabPage
-from lessonpage import SVG, anew, code_cell, commit, commit_number, heights, is_shut, lowest, output, practise
+from lessonpage import (
+    SVG,
+    anew,
+    changes,
+    code_cell,
+    commit,
+    commit_number,
+    expect_shut,
+    heights,
+    lowest,
+    output,
+    practise,
+)
+from playwright.sync_api import expect
 
 from vmlab.study.questions import highmem as ask
 from vmlab.study.questions import highmem_kept as kept
@@ -14,10 +27,10 @@ NOTEBOOK = "08-highmem-windows.ipynb"
 
 def test_predictions_open_the_table_the_window_and_the_stale_pointer(lesson: LabPage) -> None:
     lives = code_cell(lesson, "reveal(ask.LIVES")
-    assert is_shut(lives)
+    expect_shut(lives)
     commit(code_cell(lesson, "predict(ask.LIVES)"), ask.LIVES.options({})["task"])
     lives.get_by_text("GFP_HIGHUSER_MOVABLE").first.wait_for()
-    assert ask.LIVES.check("task", {}).text in lives.inner_text()
+    expect(lives).to_contain_text(ask.LIVES.check("task", {}).text)
     output(lives).scroll_into_view_if_needed()
     lesson.screenshot("lesson-08-residents")
 
@@ -31,14 +44,14 @@ def test_predictions_open_the_table_the_window_and_the_stale_pointer(lesson: Lab
     facts = kept.LATER.variant()
     commit(code_cell(lesson, "predict(kept.LATER)"), kept.LATER.options(facts)["other"])
     later.get_by_text("Right.").wait_for()
-    assert "the window has moved on" in later.inner_text()
+    expect(later).to_contain_text("the window has moved on")
     output(later).scroll_into_view_if_needed()
     lesson.screenshot("lesson-08-later")
 
 
 def test_a_round_is_worked_out_then_with_a_step_open_then_alone(lesson: LabPage) -> None:
     worked = code_cell(lesson, "highmem_steps.round_steps(")
-    assert "550 mod 512" in worked.locator("table").inner_text()
+    expect(worked.locator("table")).to_contain_text("550 mod 512")
     practise(lesson, "highmem_steps.SLOT", highmem_steps.SLOT, "lesson-08-step")
     practise(lesson, "highmem_steps.ADDRESS", highmem_steps.ADDRESS, "lesson-08-practice")
     commit_number(code_cell(lesson, "predict(local.DEADLOCK)"), "9999")
@@ -52,10 +65,9 @@ def test_the_window_is_filled_until_a_task_sleeps_and_stepped_back_by_keyboard(l
     full = heights(lesson, cell)
 
     def press(words: str, says: str) -> None:
-        before = lesson.picture_hash(cell, SVG)
-        cell.get_by_role("button", name=words).press("Enter")
-        status.get_by_text(says).first.wait_for()
-        lesson.wait_for_change(cell, SVG, before)
+        with changes(lesson, cell):
+            cell.get_by_role("button", name=words).press("Enter")
+            status.get_by_text(says).first.wait_for()
 
     press("kunmap the oldest", "nobody holds it")
     lesson.screenshot("lesson-08-explorer")
@@ -76,8 +88,7 @@ def test_the_stack_is_kept_in_order_across_a_switch_and_your_machine_is_shown(le
     cell = anew(lesson, "explore.local_explorer()")
     status = cell.get_by_role("status")
     cell.get_by_role("button", name="Unmap the first").press("Enter")
-    cell.get_by_role("alert").wait_for()
-    assert "give windows back in the reverse order" in cell.get_by_role("alert").inner_text()
+    expect(cell.get_by_role("alert")).to_contain_text("give windows back in the reverse order")
     lesson.screenshot("lesson-08-order")
     cell.get_by_role("button", name="Undo").press("Enter")
     cell.get_by_role("alert").wait_for(state="detached")
@@ -87,6 +98,6 @@ def test_the_stack_is_kept_in_order_across_a_switch_and_your_machine_is_shown(le
     cell.get_by_label("Kernel version").select_option("2.6.37: kmap_atomic(page)")
     cell.get_by_text("scheduling while atomic").first.wait_for()
     own = code_cell(lesson, "own_highmem()")
-    assert "Shown:" in own.inner_text()
+    expect(own).to_contain_text("Shown:")
     output(own).scroll_into_view_if_needed()
     lesson.screenshot("lesson-08-your-machine")

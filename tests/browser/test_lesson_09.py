@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from labpage import LabPage
-from lessonpage import SVG, anew, code_cell, commit, heights, is_shut, lowest, output, practise
+from lessonpage import SVG, anew, changes, code_cell, commit, expect_shut, heights, lowest, output, practise
+from playwright.sync_api import expect
 
 from vmlab.study.questions import layout as ask
 from vmlab.study.questions import layout_steps
@@ -14,13 +15,12 @@ NOTEBOOK = "09-logical-or-virtual.ipynb"
 
 def test_a_wrong_prediction_opens_its_ruler_and_steps_are_practised(lesson: LabPage) -> None:
     shown = code_cell(lesson, "reveal(ask.STRUCT_PAGE, ")
-    assert is_shut(shown)
+    expect_shut(shown)
     options = ask.STRUCT_PAGE.options({})
     commit(code_cell(lesson, "predict(ask.STRUCT_PAGE)"), options["logical"])
     shown.locator(SVG).first.wait_for()
-    text = shown.inner_text()
-    assert options["virtual"] in text
-    assert ask.STRUCT_PAGE.check("logical", {}).text in text
+    expect(shown).to_contain_text(options["virtual"])
+    expect(shown).to_contain_text(ask.STRUCT_PAGE.check("logical", {}).text)
     output(shown).scroll_into_view_if_needed()
     lesson.screenshot("lesson-09-struct-page")
 
@@ -40,16 +40,12 @@ def test_a_wrong_prediction_opens_its_ruler_and_steps_are_practised(lesson: LabP
 def test_an_address_is_placed_typed_and_moved_by_kaslr_by_keyboard(lesson: LabPage) -> None:
     cell = anew(lesson, "explore.address_explorer()")
     status, full = cell.get_by_role("status"), heights(lesson, cell)
-    before = lesson.picture_hash(cell, SVG)
-    cell.get_by_label("Kernel", exact=True).select_option("x86-64, 4 levels, KASLR")
-    lesson.wait_for_change(cell, SVG, before)
+    with changes(lesson, cell):
+        cell.get_by_label("Kernel", exact=True).select_option("x86-64, 4 levels, KASLR")
     cell.get_by_label("Address of").select_option("kernel text")
     status.get_by_text("lies in kernel image").wait_for()
-    text, before = status.inner_text(), lesson.picture_hash(cell, SVG)
-    slider = cell.get_by_role("slider").first
-    lesson.press(slider)
-    lesson.wait_for_change(cell, SVG, before)
-    assert text != status.inner_text()
+    with changes(lesson, cell):
+        lesson.press(cell.get_by_role("slider").first)
     lesson.screenshot("lesson-09-kaslr")
     cell.get_by_label("Kernel", exact=True).select_option("arm64, 48 bits, 6.1")
     status.get_by_text("is_vmalloc_addr says yes").wait_for()
@@ -67,12 +63,11 @@ def test_an_address_is_placed_typed_and_moved_by_kaslr_by_keyboard(lesson: LabPa
 
 def test_one_address_goes_to_every_kernel_and_your_machine_is_shown(lesson: LabPage) -> None:
     cell = anew(lesson, "explore.kernels_explorer()")
-    before = lesson.picture_hash(cell, SVG)
-    cell.get_by_label("Address", exact=True).fill("c0123456")
-    lesson.wait_for_change(cell, SVG, before)
+    with changes(lesson, cell):
+        cell.get_by_label("Address", exact=True).fill("c0123456")
     cell.get_by_role("status").get_by_text("is logical under").wait_for()
     lesson.screenshot("lesson-09-kernels")
     own = lesson.page.locator(".jp-CodeCell", has_text="own_layout()").last
-    assert "Shown:" in own.inner_text()
+    expect(own).to_contain_text("Shown:")
     output(own).scroll_into_view_if_needed()
     lesson.screenshot("lesson-09-your-machine")

@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from labpage import LabPage
-from lessonpage import SVG, anew, code_cell, commit, commit_number, heights, is_shut, lowest, output, practise
+from lessonpage import (
+    SVG,
+    anew,
+    changes,
+    code_cell,
+    commit,
+    commit_number,
+    expect_shut,
+    heights,
+    lowest,
+    output,
+    practise,
+)
+from playwright.sync_api import expect
 
 from vmlab.study.questions import swap as ask
 from vmlab.study.questions import swap_steps
@@ -18,7 +31,7 @@ def test_the_askers_own_mistake_is_named_and_the_right_entry_is_shown(lesson: La
     told.get_by_text(ask.TEXT.check("three", {}).text).wait_for()
 
     shown = code_cell(lesson, "reveal(ask.ENTRY")
-    assert is_shut(shown)
+    expect_shut(shown)
     commit_number(code_cell(lesson, "predict(ask.ENTRY)"), "0x200")
     shown.locator(SVG).first.wait_for()
     shown.get_by_text("Right.").wait_for()
@@ -32,16 +45,15 @@ def test_practice_names_the_belief_then_accepts_the_right_slot(lesson: LabPage) 
 
 def test_the_story_is_played_forwards_and_backwards_by_keyboard(lesson: LabPage) -> None:
     cell = anew(lesson, "explore.swap_explorer()")
-    full, before = heights(lesson, cell), lesson.picture_hash(cell, SVG)
-    text = cell.get_by_role("status").inner_text()
-    cell.get_by_role("button", name="P0 runs").press("Enter")
-    lesson.wait_for_change(cell, SVG, before)
-    cell.get_by_text("After step 5").first.wait_for()
+    full, status = heights(lesson, cell), cell.get_by_role("status")
+    said = status.text_content() or ""
+    with changes(lesson, cell):
+        cell.get_by_role("button", name="P0 runs").press("Enter")
+    expect(status).to_contain_text("After step 5")
     lesson.screenshot("lesson-10-story")
-    forward = lesson.picture_hash(cell, SVG)
-    cell.get_by_role("button", name="Undo").press("Enter")
-    lesson.wait_for_change(cell, SVG, forward)
-    assert text == cell.get_by_role("status").inner_text()
+    with changes(lesson, cell):
+        cell.get_by_role("button", name="Undo").press("Enter")
+    expect(status).to_have_text(said)
     cell.get_by_role("button", name="P3 runs").press("Enter")
     cell.get_by_text("P3 does not exist yet").first.wait_for()
     assert lowest(lesson) > 0.7 * full, "the output area keeps its height"

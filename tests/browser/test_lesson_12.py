@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from labpage import LabPage
-from lessonpage import SVG, anew, code_cell, commit, heights, is_shut, lowest, output, practise
+from lessonpage import SVG, anew, changes, code_cell, commit, expect_shut, heights, lowest, output, practise
+from playwright.sync_api import expect
 
 from vmlab.study.questions import moves as ask
 from vmlab.study.questions import moves_steps
@@ -13,13 +14,12 @@ NOTEBOOK = "12-pages-that-move.ipynb"
 
 def test_predictions_open_their_results_and_practice_names_the_belief(lesson: LabPage) -> None:
     shown = code_cell(lesson, "reveal(ask.ASKED")
-    assert is_shut(shown)
+    expect_shut(shown)
     options = ask.ASKED.options({})
     commit(code_cell(lesson, "predict(ask.ASKED)"), options["none"])
     shown.locator(SVG).first.wait_for()
-    text = shown.inner_text()
-    assert options["some"] in text
-    assert ask.ASKED.check("none", {}).text in text
+    expect(shown).to_contain_text(options["some"])
+    expect(shown).to_contain_text(ask.ASKED.check("none", {}).text)
     output(shown).scroll_into_view_if_needed()
     lesson.screenshot("lesson-12-race-prediction")
 
@@ -37,9 +37,9 @@ def test_predictions_open_their_results_and_practice_names_the_belief(lesson: La
 
 def test_a_page_is_moved_and_the_race_run_again_by_keyboard(lesson: LabPage) -> None:
     cell = anew(lesson, "explore.page_explorer()")
-    full, before = heights(lesson, cell), lesson.picture_hash(cell, SVG)
-    cell.get_by_role("button", name="KSM merges it").press("Enter")
-    lesson.wait_for_change(cell, SVG, before)
+    full = heights(lesson, cell)
+    with changes(lesson, cell):
+        cell.get_by_role("button", name="KSM merges it").press("Enter")
     cell.get_by_text("read-only").first.wait_for()
     cell.get_by_role("button", name="Write it").press("Enter")
     cell.get_by_text("a copy of its own").wait_for()
@@ -47,19 +47,17 @@ def test_a_page_is_moved_and_the_race_run_again_by_keyboard(lesson: LabPage) -> 
     cell.get_by_role("button", name="Unmap it").press("Enter")
     cell.get_by_text("1 page given up").wait_for()
     cell.get_by_role("button", name="Compaction moves it").press("Enter")
-    cell.get_by_role("alert").wait_for()
-    assert "read or write it first" in cell.get_by_role("alert").inner_text()
+    expect(cell.get_by_role("alert")).to_contain_text("read or write it first")
     lesson.screenshot("lesson-12-refused")
     assert lowest(lesson) > 0.9 * full, "the output area keeps its height"
 
     cell = anew(lesson, "explore.race_explorer()")
-    full, before = heights(lesson, cell), lesson.picture_hash(cell, SVG)
-    cell.get_by_role("combobox").first.select_option("only: compaction moves a page")
-    lesson.wait_for_change(cell, SVG, before)
+    full = heights(lesson, cell)
+    with changes(lesson, cell):
+        cell.get_by_role("combobox").first.select_option("only: compaction moves a page")
     cell.get_by_text("long-term pin, MMU notifier").first.wait_for()
     slider = cell.get_by_role("slider").first
-    before = lesson.picture_hash(cell, SVG)
-    lesson.press(slider)
-    lesson.wait_for_change(cell, SVG, before)
+    with changes(lesson, cell):
+        lesson.press(slider)
     lesson.screenshot("lesson-12-race")
     assert lowest(lesson) > 0.9 * full, "the output area keeps its height"

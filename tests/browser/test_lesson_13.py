@@ -6,7 +6,8 @@ The boot that the button starts here is the shipped record's; tests/test_live_bo
 from __future__ import annotations
 
 from labpage import LabPage
-from lessonpage import SVG, code_cell, commit, is_shut, output, practise
+from lessonpage import SVG, code_cell, commit, expect_shut, output, practise
+from playwright.sync_api import Locator, expect
 
 from vmlab.study.questions import live as ask
 from vmlab.study.questions import live_steps
@@ -27,17 +28,19 @@ def boot(board, say):
 explore.live_explorer(boot)"""
 
 
-def guess(cell, *numbers: str) -> None:
-    for field, number in zip(cell.get_by_placeholder("a number, such as").all(), numbers, strict=True):
+def guess(cell: Locator, *numbers: str) -> None:
+    fields = cell.get_by_placeholder("a number, such as")
+    expect(fields).to_have_count(len(numbers))
+    for field, number in zip(fields.all(), numbers, strict=True):
         field.fill(number)
 
 
 def test_predictions_open_their_results_and_practice_names_the_belief(lesson: LabPage) -> None:
     shown = code_cell(lesson, "reveal(ask.KNOWN")
-    assert is_shut(shown)
+    expect_shut(shown)
     commit(code_cell(lesson, "predict(ask.KNOWN)"), ask.KNOWN.options({})["border"])
     shown.locator(SVG).first.wait_for()
-    assert ask.KNOWN.check("border", {}).text in shown.inner_text()
+    expect(shown).to_contain_text(ask.KNOWN.check("border", {}).text)
     output(shown).scroll_into_view_if_needed()
     lesson.screenshot("lesson-13-known")
     own = code_cell(lesson, "own_record()")
@@ -48,7 +51,7 @@ def test_predictions_open_their_results_and_practice_names_the_belief(lesson: La
     cell = code_cell(lesson, "explore.live_explorer()")
     cell.get_by_role("button", name="Predict").press("Enter")
     cell.get_by_text("Type your own number first").wait_for()
-    assert cell.get_by_role("button", name="Boot").is_disabled()
+    expect(cell.get_by_role("button", name="Boot")).to_be_disabled()
     assert lesson.console_errors == []
 
 
@@ -66,9 +69,9 @@ def test_a_machine_is_chosen_predicted_booted_and_compared_by_keyboard(lab: LabP
     cell.get_by_role("button", name="Boot").press("Enter")
     lab.wait_for_change(cell, SVG, before)
     cell.get_by_text("Done.").wait_for()
-    text = cell.inner_text()
-    assert "Shown: arm-virt-armmp-512m" in text
-    assert "frames that hold mem_map: you 1,152, the model 1,152, the kernel 1,152 — you were right." in text
+    expect(cell).to_contain_text("Shown: arm-virt-armmp-512m")
+    same = "frames that hold mem_map: you 1,152, the model 1,152, the kernel 1,152 — you were right."
+    expect(cell).to_contain_text(same)
     cell.get_by_label("Show the same as a table").press("Space")
     cell.get_by_role("columnheader", name="the kernel").wait_for()
     lab.screenshot("lesson-13-compared")
@@ -86,4 +89,4 @@ def test_stop_ends_a_boot_and_it_can_be_tried_again(lab: LabPage) -> None:
     cell.get_by_role("status").get_by_text("booting").wait_for()
     cell.get_by_role("button", name="Stop").press("Enter")
     cell.get_by_text("QEMU is ended, and nothing was written").wait_for()
-    assert cell.get_by_role("button", name="Boot").is_enabled()
+    expect(cell.get_by_role("button", name="Boot")).to_be_enabled()
