@@ -64,9 +64,14 @@ reveal(
 
 # %% [markdown]
 # A page that still stands in a file, unchanged, needs no second place on disk. **Swap** is the place for pages that
-# have no file: the heap, the stack, data that a process has changed. They are called **anonymous**. So let P0, P1 and
-# P2 each keep *data* at 0x400000, and the question is a real one.
-#
+# have no file: the heap, the stack, data that a process has changed. They are called **anonymous**. A swap area is a
+# row of **slots**, each as large as a page. So let P0, P1 and P2 each keep *data* at 0x400000, and the question is a
+# real one. Commit to your answer now; section 4 shows the kernel's.
+
+# %%
+predict(ask.OWNER)
+
+# %% [markdown]
 # ## 3. One frame, three processes
 #
 # At first nobody has the page. `mmap` only writes down that the addresses may be used; a page is made when it is
@@ -76,11 +81,11 @@ reveal(
 predict(ask.ON_DISK)
 
 # %%
-reveal(ask.ON_DISK, lambda: views.swap_story(play()[3], "P0, P1, P2 have each written 0x400000"))
+reveal(ask.ON_DISK)
 
 # %% [markdown]
-# The entry of a page that is not **present** is free for Linux to use: the CPU looks at one bit, faults, and never
-# reads the others.
+# What became of the entries of P0 and P1? They are not **present** any more. The CPU looks at one bit of such an entry,
+# faults, and never reads the others: they are free for Linux to use.
 
 # %%
 predict(ask.ENTRY)
@@ -91,13 +96,21 @@ reveal(ask.ENTRY, lambda: views.swap_story(play()[2], "After P1 has run: what P0
 # %% [markdown]
 # ## 4. P1 comes back
 #
-# The switch writes the base register, and P1 goes on with the instruction that uses 0x400000.
+# P2 has the frame; P0's page and P1's are in slots. The context switch writes P1's table into the base register, and P1
+# goes on with the instruction that uses 0x400000. Which slot? You committed your answer in section 2.
 
 # %%
-predict(ask.OWNER)
+reveal(ask.OWNER, lambda: views.swap_story(play()[3], "P2 has run; P1 is switched in next: look at its entry"))
+
+# %% [markdown]
+# So the name that was asked for exists: it is the pair *(address space, address)*. The instruction knows the address;
+# the base register is the address space.
 
 # %%
-reveal(ask.OWNER, lambda: views.swap_story(play()[4], "P1 has touched 0x400000 again"))
+predict(ask.FREE_AGAIN)
+
+# %%
+reveal(ask.FREE_AGAIN, lambda: views.swap_story(play()[4], "P1 has touched 0x400000 again"))
 
 # %% [markdown]
 # Here is the path that the kernel took, with the names of its functions:
@@ -106,17 +119,9 @@ reveal(ask.OWNER, lambda: views.swap_story(play()[4], "P1 has touched 0x400000 a
 print(play()[4].fault.tell())
 
 # %% [markdown]
-# So the name that was asked for exists: it is the pair *(address space, address)*. The instruction knows the address;
-# the base register is the address space. In the other direction there is no such path: a slot does not know who names
-# it. `swapoff` has to search every page table (mm/swapfile.c, `try_to_unuse`).
-
-# %%
-predict(ask.FREE_AGAIN)
-
-# %%
-reveal(ask.FREE_AGAIN, lambda: views.swap_story(play()[4], "Slot 2 after P1's page came back"))
-
-# %% [markdown]
+# From slot to process there is no such path: a slot has a count, and does not know who names it. `swapoff`, which
+# empties an area, has to search every page table (mm/swapfile.c, `try_to_unuse`).
+#
 # ### From an entry to its slot, step by step
 
 # %%
@@ -126,9 +131,9 @@ swap_steps.entry_steps(**facts)
 # %% [markdown]
 # ### One step is yours
 #
-# On 64-bit x86 since Linux 4.19 the slot is stored **inverted**: each bit the other way round. Some Intel processors
-# use the address bits of an entry before they know that it is not present (the fault L1TF). Inverted, these bits name a
-# frame above all RAM, and there is nothing to be read.
+# Take other variants until you had 64-bit x86: since Linux 4.19 it stores the slot **inverted**, each bit the other way
+# round. Some Intel processors use the address bits of an entry before they know that it is not present (a flaw called
+# L1TF). Inverted, these bits name a frame above all RAM, and there is nothing to be read.
 
 # %%
 practise(swap_steps.SLOT)
@@ -142,13 +147,12 @@ practise(swap_steps.SLOT)
 recorded = vm.load_machine("amd64-pc-4g").recorded
 cases = recorded.data["swap"]["swap1"]["cases"]
 rows = [(case["proc"], hex(case["va"]), hex(case["swap_pte"])) for case in cases if case["va"] == 0x40_0000]
-entries = [(*row, *vm.SwapEntry.decode("x86-64-4", int(row[2], 16))[:3]) for row in rows]
-views.Table(("process", "address", "entry", "area", "slot", "exclusive"), entries)
+entries = [(*row, *vm.SwapEntry.decode("x86-64-4", int(row[2], 16))[:2]) for row in rows]
+views.Table(("process", "address", "entry", "area", "slot"), entries)
 
 # %% [markdown]
-# One address, three slots. (Why every second slot? This swap area is smaller than two clusters of slots, which have 256
-# each, or 512 where huge pages are swapped whole. So the search begins *after* the place where the last one stopped:
-# mm/swapfile.c, `scan_swap_map_slots`.)
+# One address, three slots. (Every second one, because this swap area is very small: there the search for a free slot
+# begins *after* the place where the last search stopped. mm/swapfile.c, `scan_swap_map_slots`)
 #
 # ## 5. Minor or major?
 #
@@ -162,8 +166,7 @@ practise(swap_steps.MAJORS)
 #
 # 1. With one frame, which order of six steps has most major faults, and which has none?
 # 2. How many frames are needed until nothing is swapped?
-# 3. After `abf`: who names slot 1? Which fault does P3 have then, and which P0 after it?
-# 4. Change the page table: what stays the same, and what does not?
+# 3. Change the page table: what stays the same, and what does not?
 
 # %%
 explore.swap_explorer()
@@ -190,7 +193,9 @@ reveal(fork.MINOR, lambda: views.swap_story(play(("P0", "P1", "P0>P3", "P3", "P0
 
 # %% [markdown]
 # The **swap cache** keeps pages that are in RAM and in a slot at once, under the number of the slot. It makes sure that
-# two processes which share a slot share the frame too.
+# two processes which share a slot share the frame too. In the picture no entry names slot 1 any more (count 0), and the
+# cache still has it: should the frame be needed again, nothing has to be written. Play it in the explorer above: type
+# `abfda`, then press Undo, step by step.
 #
 # ### The same with pages in RAM: copy-on-write
 #
@@ -224,16 +229,17 @@ weigh(swap_steps.PREFORK)
 # ## 8. Your machine
 #
 # The cell touches 64 fresh pages of this process, forks a child that reads and writes them, and asks the kernel to take
-# one page away. Before you run it: how many faults has the first write to all 64, how many the second? How many has
-# the child when it reads?
+# one page away. Before you run it: how many faults does the first write to all 64 cost, how many the second? And how
+# many the child's reading, its writing?
 
 # %%
 own_swap()
 
 # %% [markdown]
-# A few faults more than 64 are Python's own: it counts references inside its objects, and counting is writing. Without
-# swap the page that was asked to go is still present: there is no other place for it. On other systems than
-# Linux the rows say what could not be seen.
+# Faults beyond 64, and those of the child that only reads, are Python's own: it counts references inside its objects,
+# and counting is writing, so the child copies pages of Python's. Without swap the page that was asked to go is still
+# present: there is no other place for it. Then, and on other systems than Linux, the last rows show a recorded PC that
+# had swap.
 #
 # ## 9. What the model leaves out
 #

@@ -53,10 +53,13 @@ def test_letters_taken_back_give_the_scene_before() -> None:
 def test_the_own_machine_says_what_was_seen_and_what_was_not(tmp_path) -> None:
     seen = own_swap()
     assert any("fresh pages" in row[0] for row in seen.rows)
-    assert "Only this process's own memory" in seen.static_text()
+    assert "Only this process's memory" in seen.static_text()
     (tmp_path / "swaps").write_text("Filename Type Size Used Priority\n/dev/zram0 partition 596 44 10\n")
     rows = own_swap(tmp_path).rows
     assert ("swap area /dev/zram0", "44 of 596 KiB used", "priority 10: highest first") in rows
+    sample = [row for row in rows if row[0].startswith("sample: ")]
+    assert ("sample: then p0 forked p3", "slot 100 of area 0, count 2", "fork copied the entry, and counted") in sample
+    assert "the recorded PC amd64-pc-4g" in own_swap(tmp_path).static_text(), "and the first words say so"
     if hasattr(mmap.mmap, "madvise"):
         assert "pagemap cannot be read" in {row[1] for row in rows}
     assert "is Linux's" in own_swap(tmp_path / "nothing").rows[0][2]

@@ -1,7 +1,7 @@
 """The learner's own machine: its swap areas, a fork that shares until somebody writes, and a page asked to go.
 
 Everything is done to a small mapping of this very process, and undone. What cannot be done (another system than Linux,
-no swap, no right to see slots) is said in the row, not left out.
+no swap, no right to see slots) is said in the row, not left out; a recorded PC then shows below how it looks.
 """
 
 from __future__ import annotations
@@ -11,21 +11,25 @@ import os
 import platform
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from ..record import load_machine
 from ..study.show import paragraph
 from ..views import Table
 
 PAGES = 64
 MADV_PAGEOUT = 21  # include/uapi/asm-generic/mman-common.h, Linux 5.4
 SWAPPED, PRESENT = 1 << 62, 1 << 63  # of an entry of /proc/PID/pagemap
+SAMPLE, SAMPLE_VA = "amd64-pc-4g", 0x40_0000
 COLUMNS = ("what", "seen here", "what it means")
 
 
 class OwnSwap:
-    """Rows of (what, seen, meaning)."""
+    """Rows of (what, seen, meaning); a sample's rows begin with its name."""
 
-    def __init__(self, rows: list[tuple[str, str, str]]) -> None:
-        self.rows = rows
+    def __init__(self, rows: list[tuple[str, str, str]], sample: list[tuple[str, str, str]]) -> None:
+        self.is_sample_shown = bool(sample)
+        self.rows = rows = [*rows, *sample]
         self.table = Table(COLUMNS, rows)
 
     def static_html(self) -> str:
@@ -37,7 +41,10 @@ class OwnSwap:
         return f"{self._first()}\n\n{self.table.static_text()}"
 
     def _first(self) -> str:
-        return f"Your machine: {platform.system()} {platform.release()}. Only this process's own memory was touched."
+        here = f"{platform.system()} {platform.release()}"
+        own = f"Shown: your own machine, {here}. Only this process's memory was touched."
+        why = f"\nNo page of yours went to swap, so a sample stands below: the recorded PC {SAMPLE}."
+        return own + why * self.is_sample_shown
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         return {"text/html": self.static_html(), "text/plain": self.static_text()}
@@ -45,7 +52,35 @@ class OwnSwap:
 
 def own_swap(proc: Path = Path("/proc")) -> OwnSwap:
     """Swap areas, text and heap in maps, a fork, and a page that is asked to go."""
-    return OwnSwap([*_areas(proc), *_maps(proc), *_touch(), *_fork(), *_page_out(proc)])
+    gone = _page_out(proc)
+    seen = [*_areas(proc), *_maps(proc), *_touch(), *_fork(), *gone]
+    return OwnSwap(seen, [] if any("in swap" in row[1] for row in gone) else _sample())
+
+
+def _sample() -> list[tuple[str, str, str]]:
+    """What a recorded PC said: p0's page paged out, then forked to p3, then written by p3."""
+    recorded = load_machine(SAMPLE).recorded
+    stages = recorded.data["swap"] if recorded else {}
+    out, forked, wrote = (_users(stages[name]) for name in ("swap1", "swap2", "swap3"))
+    p3 = next(case for case in stages["swap3"]["cases"] if (case["proc"], case["va"]) == ("p3", SAMPLE_VA))
+    areas = ", ".join(row["file"] for row in stages["swap1"]["swaps"])
+    frame = p3["pagemap"]["pfn"]
+    rows = [
+        ("swap areas", areas, "area 0 and area 1"),
+        ("p0's page asked to go", out, "its entry became a swap entry"),
+        ("then p0 forked p3", forked, "fork copied the entry, and counted"),
+        ("then p3 wrote to it", f"p3: frame {frame:#x}; {wrote}", "p3 has a frame; p0's entry still names the slot"),
+    ]
+    return [(f"sample: {what}", seen, means) for what, seen, means in rows]
+
+
+def _users(stage: dict[str, Any]) -> str:
+    """Slot, count and cache of p0's page at SAMPLE_VA."""
+    case = next(row for row in stage["cases"] if (row["proc"], row["va"]) == ("p0", SAMPLE_VA))
+    area, slot = case["swap_decoded"]
+    user = next(row for row in stage["slot_users"] if (row["type"], row["offset"]) == (area, slot))
+    cached = ", in the swap cache" if user["has_cache"] else ""
+    return f"slot {slot} of area {area}, count {user['count']}{cached}"
 
 
 def _areas(proc: Path) -> list[tuple[str, str, str]]:
@@ -161,7 +196,13 @@ def _page_out(proc: Path) -> list[tuple[str, str, str]]:
         slot = entry >> 5 & (1 << 50) - 1
         seen = f"in swap, slot {slot:,} of area {entry & 31}" if slot else "in swap; the slot is shown to root only"
         return [(what, seen, f"its entry became a swap entry, {kept}")]
-    return [(what, "still present" if entry & PRESENT else "gone", f"no swap took it, {kept}")]
+    return [
+        (
+            what,
+            "still present" if entry & PRESENT else "gone",
+            "no swap took it; " + ("its bytes are there" if back else "its bytes are lost: report this"),
+        )
+    ]
 
 
 def _pagemap(proc: Path, memory: mmap.mmap) -> int | None:

@@ -24,7 +24,7 @@ class Scenario:
 
     def static_html(self) -> str:
         """The ways as a table."""
-        cell = '<td style="text-align:left;padding:.1em .9em .1em 0">{}</td>'
+        cell = '<td style="text-align:left;vertical-align:top;line-height:1.35;padding:.3em .9em .3em 0">{}</td>'
         head = "".join(
             f'<th scope="col" style="text-align:left;padding:.1em .9em .1em 0">{name}</th>' for name in COLUMNS
         )

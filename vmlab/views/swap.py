@@ -69,7 +69,9 @@ def _slots(scene: Scene) -> list[str]:
         words = "header" if slot == 0 else ", ".join(scene.holders.get(slot, ())) or ("cache" if byte else "free")
         parts += _plate(x + wide / 2, 247, words)
         if byte:
-            parts += _plate(x + wide / 2, 265, f"count {byte & 63}" + ("+cache" if byte & 64 else ""))
+            parts += _plate(
+                x + wide / 2, 265, f"count {byte & 63}" + (", cache" if byte & 64 and words != "cache" else "")
+            )
         parts.append(svg.text(x + wide / 2, 288, f"slot {slot}", "middle"))
     return parts
 

@@ -54,8 +54,8 @@ def text_story() -> tuple[int, str, int, int]:
 
 TEXT = Question(
     id="10.text",
-    ask="At 0x400000 of most programs stands their first instruction. Three processes run the same program, and the "
-    "kernel needs the memory of that page. What does it do?",
+    ask="Three processes run the same program, whose text begins at 0x400000. The kernel needs the memory of that "
+    "page. What does it do?",
     facts=fixed({}),
     choices=lambda: {
         "three": "it writes three pages to swap: page_pid_0_0x400000, page_pid_1_0x400000, page_pid_2_0x400000",
@@ -82,14 +82,14 @@ TEXT = Question(
 
 OWNER = Question(
     id="10.owner",
-    ask="P0's page is in slot 1 of the swap area, P1's in slot 2, P2's in the only frame; all have the address "
-    "0x400000. P1 runs and touches it. How does the kernel know that it needs slot 2?",
+    ask="Each of the three has written data of its own to 0x400000, and there is one frame. P1's page was written to a "
+    "slot; so was another process's. Now P1 touches 0x400000 again. How does the kernel know which slot is P1's?",
     facts=fixed({}),
     choices=lambda: {
         "pte": "P1's own page table: its entry for 0x400000 holds the number of the slot",
         "hash": "a table of the kernel: (process number, address) to slot",
         "search": "every slot begins with the number of its process; the kernel searches them",
-        "order": "the slot that was written last belongs to the process that ran last",
+        "order": "the slots are a stack: what was written last is read first",
     },
     answer=lambda: "pte" if play()[3].entries["P1"] == 2 << 9 else "hash",
     misconceptions=(
@@ -104,7 +104,7 @@ OWNER = Question(
         Misconception("the swap area is a stack", always("order"), "And if P0 runs next?"),
     ),
     because="the CPU walked the table that P1's base register names, and its entry there is not present but not empty: "
-    "Linux reads the area and the slot from its other bits.",
+    "Linux reads the number of the slot from its other bits.",
 )
 
 
@@ -141,15 +141,16 @@ ON_DISK = Question(
 
 FREE_AGAIN = Question(
     id="10.free-again",
-    ask="Now P1 runs again: P2's page goes out, P1's comes back from slot 2. Nobody else names slot 2 and the page was "
-    "not kept in the swap cache. What is the byte of slot 2 in swap_map now?",
+    ask="The kernel keeps a count for each slot, in swap_map. P1 touches 0x400000: P2's page goes out, P1's comes back "
+    "from slot 2. What is the count of slot 2 now?",
     facts=fixed({}),
     answer=lambda: play()[4].slots.get(2, 0),
     misconceptions=(
         Misconception("a slot belongs to its page for good", always(1), "Who would need it?"),
         Misconception(
-            "a byte counts how often the slot was used", always(2), "What does the kernel need to know of it?"
+            "the count says how often the slot was used", always(2), "What does the kernel need to know of it?"
         ),
     ),
-    because="the last entry that named it is gone, so the slot is free; if P1 goes out again, it may get another one.",
+    because="the count is that of entries which name the slot. The last one is gone, so the slot is free; if P1's page "
+    "goes out again, it may get another one.",
 )

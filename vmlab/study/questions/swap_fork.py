@@ -90,7 +90,7 @@ def frames_of_reads(pages: int, written: int) -> int:
 ZERO = Question(
     id="10.zero",
     ask="A process maps {pages} pages of anonymous memory, reads one byte of each, then writes to {written} of them. "
-    "How many frames of its own has it for these pages?",
+    "How many frames of its own does it have for these pages?",
     facts=fixed({"pages": 16, "written": 3}),
     answer=frames_of_reads,
     misconceptions=(

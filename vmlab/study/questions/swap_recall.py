@@ -55,7 +55,7 @@ REGISTER = Question(
 ORDER = apart(
     Question(
         id="10.recall.order",
-        ask="A page-table root of {kib} KiB has to be contiguous. Which order does the page allocator get?",
+        ask="A page-table root of {kib} KiB has to be contiguous. Which order is the page allocator asked for?",
         facts=lambda rng: {"kib": 1 << rng.randrange(3, 12)},
         answer=lambda kib: get_order(kib << 10),
         misconceptions=(
