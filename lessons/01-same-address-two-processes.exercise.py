@@ -42,7 +42,8 @@ ram = {
     for at, word in (pair.split(" = ") for pair in given.words.replace("[", "").replace("]", "").split(", "))
 }
 top = ram[given.root + (given.va >> 22) * 4]
-last = ram[(top & ~0xFFF) + (given.va >> 12 & 0x3FF) * 4]  # the entry names a table, not the page
+# Tempting: to stop here, as an entry with a frame in it was found. It is the frame of the next table.
+last = ram[(top & ~0xFFF) + (given.va >> 12 & 0x3FF) * 4]
 walk = (last & ~0xFFF) + (given.va & 0xFFF)  # flags off, offset on
 ### END SOLUTION
 
@@ -111,7 +112,8 @@ print(broken([[0x400, 0x512], [0x410, 0x777]], [[0x400, 0x93A], [0x423, 0x777]])
 def shared(one, two):
     """Frames that both processes can reach."""
     ### BEGIN SOLUTION
-    return sorted({frame for _, frame in one} & {frame for _, frame in two})  # at whatever addresses
+    # Tempting: to look for equal page numbers. Those are names in two tables; what is shared is what they name.
+    return sorted({frame for _, frame in one} & {frame for _, frame in two})
     ### END SOLUTION
 
 
@@ -137,8 +139,26 @@ judge = "frame" if given.mine == given.theirs else "other"
 given = ask("01.way")
 way = None
 ### BEGIN SOLUTION
+# Tempting: shared memory, because it is fast. It fails where a pointer has to mean the same in both.
 gives_up = {"threads": "wild pointer", "pipe": "not copied", "shared": "means the same", "fixed": "free to choose"}
 (way,) = [key for key, wish in gives_up.items() if wish not in given.wishes]  # the wish that nobody has
+### END SOLUTION
+
+# %% [markdown]
+# ## 7. Choose, and say why
+#
+# No program can judge this one. A tool of yours has to show, twenty times a second, what a running program of
+# somebody else keeps at one of its addresses. How does it get at the bytes, and what do you give up? Two or three
+# sentences; then compare.
+
+# %% text="01.own-look"
+own_look = ""
+### BEGIN SOLUTION
+own_look = (
+    "process_vm_readv() on the program's process: the kernel translates with that program's tables, and it runs on. I "
+    "need a debugger's rights, and a value may be read while it is half written; for one word that does no harm. "
+    "Tempting: to read my own 0x400000. That is another page, however equal the address."
+)
 ### END SOLUTION
 
 # %% [markdown]

@@ -80,7 +80,8 @@ count = None
 vas = [int(words.replace("_", ""), 16) for words in given.where.split(", ")]
 levels = {"3 levels": 3, "4 levels": 4, "four levels": 4, "five levels": 5}[given.title.split(", ")[1]]
 shifts = [12 + 9 * depth for depth in range(levels)]
-count = 1 + sum(len({va >> shift for va in vas}) for shift in shifts[1:])  # a table for each entry above that is in use
+# Tempting: four pages, four tables a level. Pages whose bits above agree share the table.
+count = 1 + sum(len({va >> shift for va in vas}) for shift in shifts[1:])  # the root, and one for each entry in use
 ### END SOLUTION
 
 # %% [markdown]
@@ -133,8 +134,26 @@ claim = "hits" if given.pages <= given.entries else "walks"
 given = ask("02.way")
 way = None
 ### BEGIN SOLUTION
+# Tempting: huge pages always, as walks get cheaper. Somebody pays: with memory set aside, or with processes that grow.
 gives_up = {"small": "much more than 4 KiB", "hugetlb": "set aside", "always": "do not grow", "madvise": "not changed"}
 (way,) = [key for key, wish in gives_up.items() if wish not in given.wishes]  # the wish that nobody has
+### END SOLUTION
+
+# %% [markdown]
+# ## 7. Choose, and say why
+#
+# No program can judge this one. You choose the page-table format of a small 64-bit CPU, for telephones with 2 to 8
+# GiB of RAM that run fifty programs at once. How large are pages, and how many levels are there? What do you give up?
+# Two or three sentences; then compare.
+
+# %% text="02.own-format"
+own_format = ""
+### BEGIN SOLUTION
+own_format = (
+    "16 KiB and three levels: each walk is three reads, and a TLB entry reaches four times as far, which a "
+    "telephone's small TLB needs. I give up 6 KiB more at the end of each mapping, and programs that count on 4 KiB. "
+    "Tempting: as many levels as a server has; 8 GiB do not need them, and every walk would pay."
+)
 ### END SOLUTION
 
 # %% [markdown]

@@ -112,6 +112,7 @@ print(broken([[1, 0x400], [2, 0x400], [1, 0x400]], 4, 2))
 def tagged(refs, sets, ways):
     """How many of the references miss."""
     ### BEGIN SOLUTION
+    # Tempting: to empty the TLB at each change of ASID. That is right, too, in what it finds, but not in what it costs.
     kept = [[] for _ in range(sets)]
     count = 0
     for asid, page in refs:
@@ -149,8 +150,26 @@ claim = "kept" if given.mine + given.other <= given.entries else "pushed"
 given = ask("03.way")
 way = None
 ### BEGIN SOLUTION
+# Tempting: ASIDs, which cost nothing while running. The old CPU has none.
 gives_up = {"flush": "2,000 pages", "threads": "neither can read", "asid": "old CPU stays", "huge": "stay at 4 KiB"}
 (way,) = [key for key, wish in gives_up.items() if wish not in given.wishes]  # the wish that nobody has
+### END SOLUTION
+
+# %% [markdown]
+# ## 7. Choose, and say why
+#
+# No program can judge this one. A host of yours runs forty small guests on eight CPUs, and a fifth of the time goes
+# into walks: both sides have four levels. What do you change, and what do you give up? Two or three sentences; then
+# compare.
+
+# %% text="03.own-guests"
+own_guests = ""
+### BEGIN SOLUTION
+own_guests = (
+    "2 MiB pages in the host first: no guest has to know, and at most 19 reads are left of 24. The price is that a "
+    "guest's idle memory comes back in pieces of 2 MiB only, if at all. Tempting: to flush less; but the time went "
+    "into walks, so I would first count how many of them follow a switch."
+)
 ### END SOLUTION
 
 # %% [markdown]

@@ -87,7 +87,8 @@ views.zone_map(vm.boot(vm.Machine(arch="i386", ram=ram)))
 given = ask("04.read")
 read = None
 ### BEGIN SOLUTION
-read = 0x100 - given.base_end // 4096  # spanned - present; a frame that is RAM only in part is no page
+# spanned - present. Tempting: present - managed, which is what boot kept, and RAM all the same.
+read = 0x100 - given.base_end // 4096  # a frame that is RAM only in part is no page
 ### END SOLUTION
 
 # %% [markdown]
@@ -119,7 +120,8 @@ def protection(managed, ratios):
     ### BEGIN SOLUTION
     rows = []
     for i, ratio in enumerate(ratios):
-        above = [sum(managed[i + 1 : j + 1]) for j in range(len(managed))]  # all zones that the request passed
+        # Tempting: managed[j] alone. But a request for zone j has passed every zone between j and this one.
+        above = [sum(managed[i + 1 : j + 1]) for j in range(len(managed))]
         rows.append([pages // ratio if ratio and j > i else 0 for j, pages in enumerate(above)])
     return rows
     ### END SOLUTION
@@ -145,6 +147,7 @@ claim = "enough" if given.free > given.low + given.keep else "kept"
 given = ask("04.way")
 way = None
 ### BEGIN SOLUTION
+# Tempting: vmalloc=512M, which makes room with one word. It takes the addresses from lowmem.
 gives_up = {
     "default": "400 MiB fit",
     "vmalloc": "768 MiB of lowmem",
@@ -157,16 +160,17 @@ gives_up = {
 # %% [markdown]
 # ## 7. Choose, and say why
 #
-# No program can judge this one. A 1 GiB ARM board has a card whose driver maps 300 MiB of device memory with
-# ioremap(), and it runs thousands of small processes. Which command line do you choose, and who pays for it? Two or
-# three sentences; then compare.
+# No program can judge this one. A capture card in a PC with 16 GiB can address 30 bits, which is 1 GiB. It wants 64
+# buffers of 64 KiB, all the time. From where do you take them, and what do you give up? Two or three sentences; then
+# compare.
 
-# %% text="04.who-pays"
-who_pays = ""
+# %% text="04.own-device"
+own_device = ""
 ### BEGIN SOLUTION
-who_pays = (
-    "vmalloc=360M: the 300 MiB fit with a little to spare, and lowmem shrinks by 120 MiB and not by 272. Page tables "
-    "and inodes of the many processes pay; if lowmem runs out first, fewer processes or a 64-bit board are the answer."
+own_device = (
+    "dma_alloc_coherent with a mask of 30 bits, once, when the driver starts: behind an IOMMU that is any memory, and "
+    "without one the kernel looks in DMA32 and then in ZONE_DMA. The price is 4 MiB that nobody else gets, of 16 on "
+    "a bad day. Tempting: GFP_DMA32, because 30 bits are nearly 32; three frames of four there are out of reach."
 )
 ### END SOLUTION
 

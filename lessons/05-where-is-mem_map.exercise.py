@@ -146,6 +146,7 @@ claim = "elsewhere" if given.cut == "the bottom of HighMem" else "more"
 given = ask("05.way")
 way = None
 ### BEGIN SOLUTION
+# Tempting: CMA, because nothing is lost while nobody uses it. It has to be emptied first, and that may fail.
 gives_up = {"zone": "unpatched", "no-map": "struct page", "cma": "is there whenever", "early": "one physical range"}
 (way,) = [key for key, wish in gives_up.items() if wish not in given.wishes]  # the wish that nobody has
 ### END SOLUTION
@@ -153,16 +154,16 @@ gives_up = {"zone": "unpatched", "no-map": "struct page", "cma": "is there whene
 # %% [markdown]
 # ## 7. Choose, and say why
 #
-# No program can judge this one. A device of yours needs 512 MiB for its buffers, an hour a day. Which way would you
-# take, and what do you give up for it? Two or three sentences; then compare.
+# No program can judge this one. A module of yours has to remember 8 bytes about each frame of RAM, on boards with 1
+# GiB and on servers with 64. Where do you keep them, and what do you give up? Two or three sentences; then compare.
 
-# %% text="05.own-512m"
-own_512m = ""
+# %% text="05.own-table"
+own_table = ""
 ### BEGIN SOLUTION
-own_512m = (
-    "CMA: the 512 MiB are lent to movable pages for the other 23 hours, and the kernel stays the distribution's. "
-    "The price is that taking them back means migrating what lies there, which takes time and may fail; a device that "
-    "cannot wait would need no-map memory instead, and lose it for good."
+own_table = (
+    "An array from vmalloc, indexed by frame number less the first one: a module can make it at any time, as it needs "
+    "no contiguous frames. Holes cost entries, and the 128 MiB of the server are not there for others. Tempting: a "
+    "field of struct page, which is one addition away; it needs a kernel of one's own, and every frame's entry grows."
 )
 ### END SOLUTION
 

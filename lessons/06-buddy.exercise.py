@@ -60,9 +60,8 @@ def give_back(blocks, pfn, most):
     ### BEGIN SOLUTION
     free = {tuple(block) for block in blocks}
     first, order = pfn, 0
-    while (
-        order < most and (first ^ 1 << order, order) in free
-    ):  # the buddy as a whole: the same order, not a part of it
+    # The buddy as a whole: the same order, and no part of it. Tempting: any free neighbour, above or below.
+    while order < most and (first ^ 1 << order, order) in free:
         free.remove((first ^ 1 << order, order))
         first &= ~(1 << order)  # the lower one of the two
         order += 1
@@ -78,6 +77,7 @@ given = ask("06.read")
 read = None
 ### BEGIN SOLUTION
 counts = [int(count) for count in given.line.split()]
+# Tempting: the one column of that order. Larger blocks are cut, and each gives two, four, ... of them.
 read = sum(count << order - given.order for order, count in enumerate(counts) if order >= given.order)
 ### END SOLUTION
 
@@ -139,6 +139,7 @@ claim = "block" if any(counts[given.order :]) else "fragment"
 given = ask("06.way")
 way = None
 ### BEGIN SOLUTION
+# Tempting: vmalloc, which finds memory in any state. What it finds is contiguous for the CPU only.
 gives_up = {"pages": "weeks of uptime", "vmalloc": "are contiguous", "cma": "in an interrupt", "pool": "not lost"}
 (way,) = [key for key, wish in gives_up.items() if wish not in given.wishes]  # the wish that nobody has
 ### END SOLUTION
@@ -146,15 +147,16 @@ gives_up = {"pages": "weeks of uptime", "vmalloc": "are contiguous", "cma": "in 
 # %% [markdown]
 # ## 7. Choose, and say why
 #
-# No program can judge this one. You own NewMem's 131,072 frames. How do you manage them, and what do you give up for
-# it? Two or three sentences; then compare.
+# No program can judge this one. A network driver takes frames of 9,000 bytes, in interrupts, after weeks of uptime.
+# From where do its buffers come, and what do you give up? Two or three sentences; then compare.
 
-# %% text="06.own-way"
-own_way = ""
+# %% text="06.own-jumbo"
+own_jumbo = ""
 ### BEGIN SOLUTION
-own_way = (
-    "I ask the page allocator for blocks of the largest order and hand out their parts from a list of my own. What I "
-    "give up is a single range; what I keep is that every frame has one owner, and that debugging tools still know it."
+own_jumbo = (
+    "Three single pages for each frame, which the device gathers: an interrupt cannot wait for compaction, and single "
+    "pages are the last to run out. I give up one piece: whoever reads a packet has to go from page to page. "
+    "Tempting: order 2, because it works on the day of the test; weeks later free pages are many and blocks are few."
 )
 ### END SOLUTION
 

@@ -9,7 +9,7 @@
 #
 # **After this you can**
 #
-# - *calculate* what a kmalloc wastes and how many objects a slab has;
+# - *calculate* how many objects a slab has, and *read* from a figure what it loses;
 # - *write* which cache serves a request;
 # - *repair* a search for addresses;
 # - *choose* an allocator for a large table.
@@ -25,6 +25,8 @@ i_am("")  # in a course: your id, as in i_am("ada"); alone: leave it empty
 
 # %%
 import vmlab as vm
+from vmlab import views
+from vmlab.physical.slab_size import calculate_sizes
 
 # %% [markdown]
 # ## 1. A slab with one step open
@@ -40,16 +42,23 @@ walk = (4096 << given.order) // distance  # rounded down: half an object is none
 ### END SOLUTION
 
 # %% [markdown]
-# ## 2. A request, and what is lost
+# ## 2. Read a figure
+#
+# Above is a slab, to scale; below it one object's place, magnified.
+
+# %%
+given = ask("07.lost")
+sizes = calculate_sizes(given.size, given.align, word=4)
+views.slab_layout(sizes, given.order, f"Objects of {given.size:,} bytes", 4)
 
 # %% item="07.lost"
 given = ask("07.lost")
 lost = None
 ### BEGIN SOLUTION
-caches = (
-    [64, 128, 192, 256] if "ARM" in given.where else [8, 16, 32, 64, 96, 128, 192, 256]
-)  # 96 and 192 are no powers of two
-lost = min(cache for cache in caches if cache >= given.bytes_) - given.bytes_
+distance = -(-given.size // given.align) * given.align
+objects = (4096 << given.order) // distance
+# Tempting: the rings at the end, which the figure counts. Every object loses some, too, by rounding.
+lost = (4096 << given.order) - objects * given.size
 ### END SOLUTION
 
 # %% [markdown]
@@ -69,7 +78,7 @@ def taken(size, minalign):
     ### BEGIN SOLUTION
     if size > 8192:
         pages = -(-size // 4096)
-        return 4096 << (pages - 1).bit_length()  # the page allocator has orders, too
+        return 4096 << (pages - 1).bit_length()  # tempting: pages * 4096; but the page allocator has orders, too
     caches = [1 << bit for bit in range(3, 14) if 1 << bit >= minalign]
     caches += [96] * (minalign <= 32) + [192] * (minalign <= 64)
     return min(cache for cache in caches if cache >= size)
@@ -133,6 +142,7 @@ claim = "fits" if given.mib <= given.free else "full"
 given = ask("07.way")
 way = None
 ### BEGIN SOLUTION
+# Tempting: kmalloc, because it has always worked. A large order is the first that is not to be had after weeks.
 gives_up = {"kmalloc": "weeks of uptime", "reserved": "at boot", "vmalloc": "in one piece", "remapped": "one array"}
 (way,) = [key for key, wish in gives_up.items() if wish not in given.wishes]  # the wish that nobody has
 ### END SOLUTION
@@ -140,17 +150,17 @@ gives_up = {"kmalloc": "weeks of uptime", "reserved": "at boot", "vmalloc": "in 
 # %% [markdown]
 # ## 7. Choose, and say why
 #
-# No program can judge this one. Your driver needs 300 records of 2,100 bytes that come and go, and one table of 12
-# MiB that stays. It must run on 32-bit boards too. What do you allocate with what, and what do you give up? Two or
-# three sentences; then compare.
+# No program can judge this one. A module keeps 72 bytes for each open connection: fifty on most days, 500,000 in an
+# attack, on routers with 256 MiB, with ARM and x86 processors. Where do you keep them, and what do you give up? Two
+# or three sentences; then compare.
 
-# %% text="07.buffer"
-buffer = ""
+# %% text="07.own-connections"
+own_connections = ""
 ### BEGIN SOLUTION
-buffer = (
-    "A cache of its own for the records, because kmalloc-4k would lose almost half of each; and vmalloc for the table, "
-    "because 12 MiB of contiguous frames are more than the page allocator has. The price: one more cache to "
-    "maintain, and 12 MiB of the 240 MiB of addresses for vmalloc."
+own_connections = (
+    "A cache of its own with 56 records a page, and a limit on their number: 34 MiB are a lot of 256. The price is "
+    "that the limit refuses somebody, and that pages with one record each stay after an attack. Tempting: kmalloc, "
+    "because it is one line; on this ARM each record would take 128 bytes, and the attack 61 MiB."
 )
 ### END SOLUTION
 

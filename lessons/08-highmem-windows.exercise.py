@@ -64,7 +64,7 @@ def slots_of(slots, last, pages):
         if page not in there:
             last = (last + 1) % slots
             if last == 0:
-                there = {}  # the wrap: nobody uses any of them, so all are flushed at once
+                there = {}  # the wrap flushes all that nobody uses; tempting: that kunmap does it, at once
             there[page] = last
         found.append(there[page])
     return found
@@ -157,6 +157,7 @@ if "not called" in given.done:
 given = ask("08.way")
 way = None
 ### BEGIN SOLUTION
+# Tempting: kmap, as its pointer can be handed on. To wait for a window is to sleep.
 gives_up = {"kmap": "sleeping is forbidden", "local": "another task", "kernel": "kernel objects", "wide": "32-bit one"}
 (way,) = [key for key, wish in gives_up.items() if wish not in given.wishes]  # the wish that nobody has
 ### END SOLUTION
@@ -174,7 +175,8 @@ own_log = ""
 own_log = (
     "Pages of HighMem, each reached with kmap_local_page while a packet is copied: it never waits, so interrupts may "
     "use it, and lowmem stays with the kernel's objects. The price is that no pointer into the log can be kept: I "
-    "store frames and offsets instead, and a packet that crosses a page is copied in two parts."
+    "store frames and offsets instead, and a packet that crosses a page is copied in two parts. Tempting: kmap "
+    "once, and keep the addresses; but 16,384 pages share 512 slots with everybody else."
 )
 ### END SOLUTION
 

@@ -163,6 +163,7 @@ else:
 given = ask("09.way")
 way = None
 ### BEGIN SOLUTION
+# Tempting: to try it and catch the fault. A read of a device's register can do something, and does not fault.
 gives_up = {"ranges": "next boot", "valid": "hole between", "walk": "few instructions", "try": "never reads"}
 (way,) = [key for key, wish in gives_up.items() if wish not in given.wishes]  # the wish that nobody has
 ### END SOLUTION

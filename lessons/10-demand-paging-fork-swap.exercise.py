@@ -68,7 +68,8 @@ def users(events):
         if what == "fork":
             names_it.append(names_it[who])  # the entry is copied: a swap entry, or one that leads to a frame
         else:
-            names_it[who] = False  # its own entry alone: others find the page by theirs
+            # Its own entry alone. Tempting: once read, the page is back for all; others find it by their own entries.
+            names_it[who] = False
         counts.append(sum(names_it))
     return counts
     ### END SOLUTION
@@ -93,7 +94,7 @@ for who in given.order.split():
     if who not in inside:
         if len(inside) == given.frames:
             inside.pop(0)
-            read += 1  # written each time: its slot was given up when it came back
+            read += 1  # each time; tempting: its bytes are in swap still. The slot was given up when it came back
         inside.append(who)
 ### END SOLUTION
 
@@ -161,6 +162,7 @@ claim = "data" if given.processes * given.heap <= given.area else "full"
 given = ask("10.way")
 way = None
 ### BEGIN SOLUTION
+# Tempting: zram, as it is fast and nothing is bought. What it holds, it holds in the RAM that was short.
 gives_up = {"disk": "microseconds", "zram": "all of the RAM", "kill": "where they were", "nvme": "has to be bought"}
 (way,) = [key for key, wish in gives_up.items() if wish not in given.wishes]  # the wish that nobody has
 ### END SOLUTION
@@ -176,7 +178,8 @@ own_swap = ""
 ### BEGIN SOLUTION
 own_swap = (
     "A swap file of 4 GiB: what the browser's idle tabs have written can leave RAM while the compiler runs. The price "
-    "is that a tab takes a moment to come back, and that a program which leaks is slow for a while before it ends."
+    "is that a tab takes a moment to come back, and that a program which leaks is slow for a while before it ends. "
+    "Tempting: none at all, since RAM is faster; idle tabs then keep the RAM that the compiler needs."
 )
 ### END SOLUTION
 

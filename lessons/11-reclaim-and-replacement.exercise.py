@@ -98,6 +98,7 @@ given = ask("11.read")
 read = None
 ### BEGIN SOLUTION
 # Until an index page is used again, the program reads the whole index, and a page of the table after each of them.
+# Tempting: small + large, all that the program has. That is where the curve ends, not where it first falls.
 read = given.small + given.small
 ### END SOLUTION
 
@@ -162,6 +163,7 @@ claim = "right" if given.policy == "LRU" else "more"
 given = ask("11.way")
 way = None
 ### BEGIN SOLUTION
+# Tempting: mlock, as what is locked is never evicted. It is not given back either, when nobody uses it.
 gives_up = {"fadvise": "program stays", "mglru": "the kernel", "mlock": "when it is idle", "night": "at any hour"}
 (way,) = [key for key, wish in gives_up.items() if wish not in given.wishes]  # the wish that nobody has
 ### END SOLUTION
@@ -177,7 +179,8 @@ own_cache = ""
 ### BEGIN SOLUTION
 own_cache = (
     "SIEVE: a hit sets one bit, so that many threads read at once, and pages which a crawler asks for once go soon. "
-    "I give up knowing how often a page was used: one that is asked for twice a day looks like one of twice a second."
+    "I give up knowing how often a page was used: one that is asked for twice a day looks like one of twice a second. "
+    "Tempting: LRU, since more room is never worse; but it moves a page at each hit, under a lock."
 )
 ### END SOLUTION
 

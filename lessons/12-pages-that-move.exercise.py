@@ -36,7 +36,7 @@ from vmlab.study.questions.moves_story_exercise import watched
 given = ask("12.walk")
 walk = None
 ### BEGIN SOLUTION
-frame = int(given.word, 16) & ((1 << 55) - 1)  # bits 54 to 0; above them are marks
+frame = int(given.word, 16) & ((1 << 55) - 1)  # bits 54 to 0; tempting: all below bit 62, but those above 54 are marks
 walk = frame << 12 | int(given.va, 16) & 0xFFF  # the byte within the page is not translated
 ### END SOLUTION
 
@@ -167,6 +167,7 @@ else:
 given = ask("12.way")
 way = None
 ### BEGIN SOLUTION
+# Tempting: to read pagemap once more, just before. Between that and the use the page can move.
 gives_up = {"again": "never sees", "pin": "still move", "notifier": "no module", "iommu": "stays as it is"}
 (way,) = [key for key, wish in gives_up.items() if wish not in given.wishes]  # the wish that nobody has
 ### END SOLUTION
@@ -183,7 +184,8 @@ own_buffer = ""
 ### BEGIN SOLUTION
 own_buffer = (
     "It reads pagemap once a minute, with CAP_SYS_ADMIN, and writes the time beside each number. I promise that each "
-    "was true when it was read, and nothing about the minute after; nobody may write to memory by it."
+    "was true when it was read, and nothing about the minute after; nobody may write to memory by it. Tempting: a "
+    "second reading to make sure; two equal readings say nothing of what was between them, nor of what comes."
 )
 ### END SOLUTION
 

@@ -10,6 +10,7 @@ from ..claim import claim
 from ..question import Facts, Misconception, Question
 from ..steps import Step, Steps
 from ..trade import Way, trade_off
+from ..weigh import Scenario
 from .buddy_steps import MERGE_STEP
 from .tlb_steps import apart
 
@@ -163,4 +164,37 @@ WAY = trade_off(
         "cma": Way("cma_alloc() from an area that is lent out meanwhile", "interrupt", "migration has to sleep"),
         "pool": Way("a pool of buffers, taken at boot", "idle", "the pool is taken whether used or not"),
     },
+)
+
+OWN_JUMBO = Scenario(
+    id="06.own-jumbo",
+    ask="A network driver takes frames of 9,000 bytes, in interrupts, after weeks of uptime. From where do its buffers "
+    "come, and what do you give up?",
+    ways=(
+        (
+            "blocks of order 2, one a frame",
+            "each buffer in one piece, the simplest code",
+            "7,384 bytes lost each; once memory is in pieces, packets are lost",
+        ),
+        (
+            "blocks of order 3, three frames in each",
+            "5,768 bytes lost for three",
+            "order 3 is rarer than order 2, and a block comes back only when all three are done",
+        ),
+        (
+            "three single pages for a frame",
+            "never fails because memory is in pieces",
+            "the device has to gather them, and so does whoever reads the packet",
+        ),
+        (
+            "a pool, filled at boot and used again and again",
+            "always there, nothing to ask for in the interrupt",
+            "gone for everybody else, and too small on the worst day",
+        ),
+        (
+            "order 2, and single pages where there is none",
+            "fast on good days, right on bad ones",
+            "two ways to test, and the second is rarely tried",
+        ),
+    ),
 )

@@ -8,6 +8,7 @@ from dataclasses import replace
 from ..claim import claim
 from ..question import Facts, Misconception
 from ..trade import Way, trade_off
+from ..weigh import Scenario
 from .formats_steps import TABLES, TRANSLATE, _large
 
 WALK = replace(
@@ -87,4 +88,28 @@ WAY = trade_off(
         "always": Way("transparent huge pages for everybody (always)", "lean", "each first touch takes 2 MiB"),
         "madvise": Way("transparent huge pages on request (madvise)", "same", "the program has to ask for them"),
     },
+)
+
+OWN_FORMAT = Scenario(
+    id="02.own-format",
+    ask="You choose the page-table format of a small 64-bit CPU, for telephones with 2 to 8 GiB of RAM that run fifty "
+    "programs at once. How large are pages, and how many levels are there? What do you give up?",
+    ways=(
+        ("4 KiB, three levels: 39 bits", "three reads a walk; 512 GiB for each program", "larger mappings never fit"),
+        (
+            "4 KiB, four levels: 48 bits",
+            "256 TiB: room for random addresses, and for tricks with them",
+            "a fourth read at each walk, and a fourth table for each program, however small",
+        ),
+        (
+            "16 KiB, three levels: 47 bits",
+            "as much room with three reads; a TLB entry reaches four times as far",
+            "6 KiB more are lost at the end of each mapping, and programs must not count on 4 KiB",
+        ),
+        (
+            "64 KiB, two levels: 42 bits",
+            "two reads; a TLB entry reaches sixteen times as far",
+            "30 KiB more are lost at the end of each mapping; fifty programs with hundreds of mappings feel it",
+        ),
+    ),
 )

@@ -13,6 +13,7 @@ from ...units import PAGE_SHIFT, PAGE_SIZE, MiB, group_hex
 from ..question import Facts, Misconception, Question
 from ..steps import Step, Steps
 from ..trade import Way, trade_off
+from ..weigh import Scenario
 from .mem_map_steps import FIRST_FRAME, ROUNDED, top_of_free
 
 WALK = replace(
@@ -203,4 +204,37 @@ WAY = trade_off(
         "cma": Way("a CMA area at a fixed address", "sure", "pages lent out may fail to move away"),
         "early": Way("alloc_pages() in large blocks, in an early initcall", "range", "buddy hands out what it has"),
     },
+)
+
+OWN_TABLE = Scenario(
+    id="05.own-table",
+    ask="A module of yours has to remember 8 bytes about each frame of RAM, on boards with 1 GiB and on servers with "
+    "64. Where do you keep them, and what do you give up?",
+    ways=(
+        (
+            "a field of struct page",
+            "there before anybody can ask, found with one addition",
+            "a kernel of your own; all frames pay, and a struct page of 64 bytes leaves its cache line",
+        ),
+        (
+            "page_ext, the kernel's own side table",
+            "made for this, at boot, with a look-up by frame",
+            "kernels that are built with it only, and your part of it is compiled in",
+        ),
+        (
+            "one vmalloc'ed array, indexed by frame",
+            "a module can do it at any time: 2 MiB for 1 GiB, 128 MiB for 64 GiB",
+            "holes have entries, too; on 32-bit boards it takes some of few addresses",
+        ),
+        (
+            "a tree or hash with the frame as key",
+            "only the frames that you have seen",
+            "a search each time, and memory is asked for at the moment when you look",
+        ),
+        (
+            "page->private",
+            "no memory at all",
+            "only while the page is yours: whoever owns it uses that field",
+        ),
+    ),
 )

@@ -8,6 +8,7 @@ from dataclasses import replace
 from ..claim import claim
 from ..question import Facts
 from ..trade import Way, trade_off
+from ..weigh import Scenario
 from .same_address_steps import ALONE, INDEX
 
 WALK = replace(
@@ -70,4 +71,32 @@ WAY = trade_off(
         "shared": Way("map the same frames wherever there is room", "pointer", "the addresses differ"),
         "fixed": Way("map the same frames at one agreed address", "anywhere", "the address is fixed in both"),
     },
+)
+
+OWN_LOOK = Scenario(
+    id="01.own-look",
+    ask="A tool of yours has to show, twenty times a second, what a running program of somebody else keeps at one of "
+    "its addresses. How does it get at the bytes, and what do you give up?",
+    ways=(
+        (
+            "/proc/PID/mem, or process_vm_readv()",
+            "any address of that process, translated by the kernel; the program runs on",
+            "the rights of a debugger; it writes meanwhile, so half of what you read may be new",
+        ),
+        (
+            "ptrace: stop it, read, let it go on",
+            "everything as it was at one moment",
+            "it stands still twenty times a second, and notices",
+        ),
+        (
+            "pagemap for the frame, then /dev/mem",
+            "what others see who share the frame",
+            "root; most kernels refuse RAM there (STRICT_DEVMEM); the page may move between the two steps",
+        ),
+        (
+            "a shared mapping that the program offers",
+            "no rights, no copy, and at whatever address suits you",
+            "the program has to be changed, and its pointers mean nothing to you",
+        ),
+    ),
 )

@@ -8,6 +8,7 @@ from dataclasses import replace
 from ..claim import claim
 from ..question import Facts, Misconception
 from ..trade import Way, trade_off
+from ..weigh import Scenario
 from .tlb_steps import COST_STEP, VICTIM, apart
 
 WALK = apart(
@@ -82,4 +83,32 @@ WAY = trade_off(
         "asid": Way("a CPU with ASIDs, which tag each entry with its process", "cpu", "it is another CPU"),
         "huge": Way("map the data in huge pages: four entries a process, soon found again", "large", "pages are 2 MiB"),
     },
+)
+
+OWN_GUESTS = Scenario(
+    id="03.own-guests",
+    ask="A host of yours runs forty small guests on eight CPUs, and a fifth of the time goes into walks: both sides "
+    "have four levels. What do you change, and what do you give up?",
+    ways=(
+        (
+            "2 MiB pages in the host",
+            "a walk of 19 reads at most, not 24, and the host's part is found more often",
+            "guests get memory in pieces of 2 MiB; idle parts cannot be taken back, nor equal pages merged",
+        ),
+        (
+            "2 MiB pages in host and guests",
+            "15 reads at most, and a TLB entry reaches 512 times as far",
+            "the guests have to take part, and small programs in them lose the rest of each page",
+        ),
+        (
+            "each guest on CPUs of its own choice (pinning)",
+            "its entries are there still when it runs again",
+            "one CPU waits while another has too much to do",
+        ),
+        (
+            "containers in place of guests",
+            "four reads: no second translation",
+            "one kernel for all, and a hole in it is a hole in all forty",
+        ),
+    ),
 )

@@ -13,8 +13,8 @@ from ...units import PAGE_SHIFT, KiB, MiB
 from ..question import Facts, Misconception, Question
 from ..steps import Step, Steps
 from ..trade import Way, trade_off
+from ..weigh import Scenario
 from .zones import dma_facts
-from .zones_kept import who_pays
 from .zones_steps import LOWMEM_ARM
 
 WALK = replace(
@@ -145,4 +145,35 @@ WAY = trade_off(
     },
 )
 
-WHO_PAYS = who_pays()
+OWN_DEVICE = Scenario(
+    id="04.own-device",
+    ask="A capture card in a PC with 16 GiB can address 30 bits, which is 1 GiB. It wants 64 buffers of 64 KiB, all "
+    "the time. From where do you take them, and what do you give up?",
+    ways=(
+        (
+            "GFP_DMA: the zone below 16 MiB",
+            "within its reach for certain",
+            "4 MiB of 16, which older devices may need; larger orders may be gone after a while",
+        ),
+        (
+            "GFP_DMA32, and try again while the address is too high",
+            "a zone of 4 GiB",
+            "three quarters of it are out of reach: it may fail on some days, on some machines",
+        ),
+        (
+            "dma_alloc_coherent with a mask of 30 bits",
+            "the kernel looks for a zone that fits, and you need not know any",
+            "what it can find is the same memory: without luck in DMA32 it is ZONE_DMA again",
+        ),
+        (
+            "any frames, behind an IOMMU",
+            "16 GiB to choose from; the card sees low addresses",
+            "the machine needs an IOMMU that is switched on, and each mapping costs time",
+        ),
+        (
+            "any frames, copied by the kernel (swiotlb)",
+            "works without any change",
+            "a copy of every byte, and its own buffers have to lie within reach, too",
+        ),
+    ),
+)
