@@ -51,8 +51,8 @@ recall(*moves_recall.START)
 #
 # ## 3. A word of pagemap
 #
-# `/proc/PID/pagemap` has eight bytes for each virtual page. Here are words that a real kernel gave, of a process half
-# of whose pages were swapped out:
+# `/proc/PID/pagemap` has eight bytes for each virtual page. Here are words that a real kernel gave. The process had
+# touched every second page of an area, and these were swapped out:
 
 # %%
 sample = procfs.sample_pagemap()
@@ -60,14 +60,15 @@ for va, entry in list(sample)[:4]:
     print(f"{va:#x}  {entry.encode():#018x}  {entry.tell()}")
 
 # %% [markdown]
-# One word, worked out. The names of the steps stay the same from here on.
+# And the word of a page that is present, worked out. The names of the steps stay the same from here on.
 
 # %%
 moves_steps.present_steps(0x8180_0000_0000_29E0, "0x81800000000029e0")
 
 # %% [markdown]
-# **Soft-dirty** (bit 55) says that the page was written since somebody started over; **exclusive** (bit 56) that it is
-# mapped exactly once. Bit 62 means *swapped*: then the number is five bits of swap area and the slot.
+# **Soft-dirty** (bit 55) says that the page was written since somebody last cleared these bits, or that its area is
+# newer than that. **Exclusive** (bit 56) says that it is mapped exactly once. Bit 62 means *swapped*: then the low bits
+# are five bits of swap area, and above them the slot.
 #
 # ### One step is yours
 
@@ -97,7 +98,7 @@ kernel.memory.reclaim_pages([kernel.memory.page(pfn)])
 logical = kernel.phys_to_virt(pfn << 12)
 reveal(
     ask.SWAPPED,
-    lambda: f"{swapped.tell()}\nThe kernel's logical address of frame {pfn:#x} is {logical:#x}, now as before.",
+    lambda: f"{ask.changes(swapped)}\nThe kernel's logical address of frame {pfn:#x} is {logical:#x}, now as before.",
 )
 
 # %% [markdown]
@@ -117,11 +118,11 @@ kernel, process = ask.small()
 forked = kernel.watch(process, ask.VA)
 child = process.fork("child")
 process.write(ask.VA, b"again")
-reveal(ask.FORKED, lambda: forked.tell())
+reveal(ask.FORKED, lambda: ask.changes(forked))
 
 # %% [markdown]
-# `k.watch` shows each change of the page's entry, and which of eight ways to hear of it said something. Now the remedy
-# that everybody thinks of first:
+# Each line is one change of your page's entry, with the kernel's function that made it. At fork the frame stayed, and
+# the entry became read-only; at the write you got another frame. Now the remedy that everybody thinks of first:
 
 # %%
 predict(ask.LOCKED)
@@ -132,26 +133,19 @@ process.mlock(ask.VA, 4096)
 locked = kernel.watch(process, ask.VA)
 page = kernel.memory.page(ask.frame(process))
 said = kernel.memory.reclaim_pages([page]).tell(), kernel.memory.migrate(page.pfn).tell()
-reveal(ask.LOCKED, lambda: f"Reclaim: {said[0]}\nCompaction: {said[1]}\n{locked.tell()}")
+reveal(ask.LOCKED, lambda: f"Reclaim: {said[0]}\nCompaction: {said[1]}\n{ask.changes(locked)}")
 
 # %% [markdown]
-# All causes, and what of them a tracepoint would show:
+# All causes follow. While a page is copied to another frame its entry is a **migration entry**: a swap entry of a
+# special kind, at which whoever touches the page waits. The last column names the **tracepoint** that root could listen
+# to.
 
 # %%
 views.Table(("cause", "change", "when", "entry meanwhile", "tracepoint"), [row[:5] for row in CAUSES])
 
 # %% [markdown]
-# Most of them happen behind the program's back. Do it yourself: press a button, or type its letter. Guess first:
+# Most of them happen behind the program's back.
 #
-# 1. Swap the page out and read it again. Does it come back to the same frame? Would polling have noticed?
-# 2. Collapse and split a huge page. Which of the two changes frames? Which ways tell of the other one?
-# 3. Pin the page, then try everything. What still changes it?
-# 4. Which move is told to nobody but the MMU notifier, and to root who asks?
-
-# %%
-explore.page_explorer()
-
-# %% [markdown]
 # ## 6. Who tells
 #
 # Your program sleeps, compaction moves its page.
@@ -160,10 +154,10 @@ explore.page_explorer()
 predict(ask.TELLS)
 
 # %%
-reveal(ask.TELLS, lambda: views.who_tells())
+reveal(ask.TELLS)
 
 # %% [markdown]
-# The rows are what can happen to an entry, the columns who could tell:
+# There are eight ways to hear of a change:
 #
 # - **MMU notifier**: a kernel module registers for an address space; the kernel calls it before and after entries
 #   change. KVM, RDMA and GPU drivers live from it.
@@ -175,21 +169,40 @@ reveal(ask.TELLS, lambda: views.who_tells())
 # - **kpagecount**: how often a frame is mapped. Root's.
 # - **pagemap again**: what differs from last time. Frames for root only.
 #
-# The first column is not full either.
+# Not even the first of them is told of everything.
 
 # %%
 predict(ask.SILENT)
 
 # %%
-reveal(ask.SILENT, lambda: views.ways_compared())
+reveal(ask.SILENT, lambda: views.who_tells())
 
 # %% [markdown]
+# The rows are what can happen to an entry, the columns who tells. And what does each way cost, and what fools it?
+
+# %%
+views.ways_compared()
+
+# %% [markdown]
+# Now do it yourself, to one page: press a button, or type its letter. Guess first:
+#
+# 1. Swap the page out and read it again. Does it come back to the same frame? Would polling have noticed?
+# 2. Collapse and split a huge page. Which of the two changes frames? Which ways tell of the other one?
+# 3. Pin the page, then try everything. What still changes it?
+# 4. Which move is told to nobody but the MMU notifier, and to root who asks?
+
+# %%
+explore.page_explorer()
+
+# %% [markdown]
+# In a cell of your own it is `kernel.watch(process, va)`; `print` what its `tell()` returns.
+#
 # ## 7. The race
 #
 # A program uses frame numbers of 16 pages 200 times. About every fourth time something happens to a page: it is moved,
-# swapped, copied after fork, unmapped and mapped again, or merged; a quarter of that in the *middle* of a use. Ten
-# remedies go through the same 200 uses, each on a machine of its own, where a neighbour takes and gives back frames
-# all the time. The page table says who was right.
+# swapped, copied after fork, unmapped and mapped again, or merged. A quarter of these happen in the *middle* of a use.
+# Ten remedies go through the same 200 uses, each on a machine of its own, where another process takes and gives back
+# frames all the time. The page table says who was right.
 
 # %%
 predict(ask.ASKED)
@@ -199,7 +212,8 @@ scores = race(seed=1)
 reveal(ask.ASKED, lambda: views.race_bars(scores, "Ten remedies, the same 200 uses"))
 
 # %% [markdown]
-# The gap between asking and using cannot be closed from outside the kernel. It can be made small, and that has a price:
+# A remedy pays in calls, in words of pagemap that it reads, in callbacks, or in frames that it holds. The gap between
+# asking and using cannot be closed from outside the kernel. It can be made small, and that has a price:
 
 # %%
 practise(moves_steps.COST)
@@ -233,11 +247,11 @@ reveal(ask.PINNED, lambda: views.Table(("", *HELD_AGAINST, "cost"), rows))
 # A **long-term pin** is what drivers for RDMA and VFIO take, and io_uring for its registered buffers: so a program can
 # have one without a kernel module. It holds the frame; only you can take care of the address.
 #
-# **The answer to the asker.** Yes, in the kernel: `mmu_interval_notifier_insert` on the range. Look a frame up, note
-# the sequence number, use it, and check with `mmu_interval_read_retry` that nobody has called in between; in the
-# callback, drop what you know and wait until nobody uses it. That is the last row of the race. Without a module: pin,
-# or do not depend on frame numbers. Everything that asks is late: *it tells you that you were wrong, not that you
-# will be*.
+# **The answer to the asker.** Yes, in the kernel: `mmu_interval_notifier_insert` on the range. Note the sequence
+# number, look the frame up, and use it only if `mmu_interval_read_retry` says that nothing has changed since, under a
+# lock that your callback takes too. The callback drops what you know, and waits until nobody uses it. That is the last
+# row of the race. Without a module: pin, or do not depend on frame numbers. Everything that asks is late: *it tells you
+# that you were wrong, not that you will be*.
 #
 # ## 9. Decide
 
@@ -292,7 +306,7 @@ recall(*moves_recall.END)
 # | the writer gets the copy: `wp_page_copy` | Linux 6.1, mm/memory.c |
 # | mlocked pages are kept by reclaim, moved by compaction | Linux 6.1, mm/vmscan.c, mm/compaction.c |
 # | notifier events of each change | Linux 6.1, mm/rmap.c, memory.c, ksm.c, khugepaged.c, huge_memory.c, mremap.c |
-# | the pattern with a sequence number | Linux 6.1, mm/mmu_notifier.c: `mmu_interval_read_begin` |
+# | the pattern with a sequence number | Linux 6.1, mm/mmu_notifier.c: `mmu_interval_read_begin`; Documentation/mm/hmm.rst |
 # | events of userfaultfd | Linux 6.1, fs/userfaultfd.c |
 # | PAGEMAP_SCAN | Linux 6.12, fs/proc/task_mmu.c: `do_pagemap_scan` |
 # | tracepoints and what they carry | Linux 6.1, include/trace/events/ |

@@ -57,7 +57,7 @@ def page_story(moves: Sequence[Move], title: str) -> Drawing:
     shown = list(moves)[-SHOWN:]
     first = len(moves) - len(shown) + 1
     parts = [svg.text(MARGIN, 16, title, more='font-weight="bold"')]
-    parts.append(svg.text(WIDTH - MARGIN, 16, "bold edge: a remembered frame is wrong now", "end"))
+    parts.append(svg.text(WIDTH - MARGIN, 16, "✓: told · bold edge: a remembered frame is wrong now", "end"))
     names = ("change", "now at", *(way.name for way in WAYS))
     for row, name in enumerate(names):
         parts.append(svg.text(MARGIN, TOP + 15 + row * LINE, name))

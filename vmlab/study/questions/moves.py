@@ -8,6 +8,7 @@ from ...kernel import Kernel, boot
 from ...machine import Machine
 from ...parts import Region
 from ...process.frame_race import Score, race
+from ...process.notify import Watch
 from ...process.process import Process
 from ...process.ways import WAYS, way
 from ...units import PAGE_SHIFT, GiB
@@ -30,6 +31,11 @@ def small() -> tuple[Kernel, Process]:
 def frame(process: Process) -> int:
     """The frame of its page, 0 if it is not present."""
     return process.page_table.pte(VA).pfn or 0
+
+
+def changes(watch: Watch) -> str:
+    """What happened to the page's entry, a line each; who told of it is left out."""
+    return "\n".join(move.change.tell() for move in watch.moves)
 
 
 @functools.cache
@@ -223,7 +229,9 @@ SILENT = Question(
     },
     answer=lambda: _silent(),
     misconceptions=(
-        Misconception("notifiers are about moves, swap is not one", always("swap out"), "Who may use the frame next?"),
+        Misconception(
+            "notifiers are about moves, and swap is no move", always("swap out"), "Who may use the frame next?"
+        ),
         Misconception("the bytes stay equal, so nobody cares", always("migrate"), "What would a device write to?"),
         Misconception("an unmapped page needs no word", always("unmap"), "Who may still have the frame number?"),
     ),
