@@ -44,7 +44,7 @@ walk = (4096 << given.order) // distance  # rounded down: half an object is none
 # %% [markdown]
 # ## 2. Read a figure
 #
-# Above is a slab, to scale; below it one object's place, magnified.
+# The figure has one slab of a cache, to scale, and below it one object's place, magnified.
 
 # %%
 given = ask("07.lost")
@@ -57,7 +57,7 @@ lost = None
 ### BEGIN SOLUTION
 distance = -(-given.size // given.align) * given.align
 objects = (4096 << given.order) // distance
-# Tempting: the rings at the end, which the figure counts. Every object loses some, too, by rounding.
+# Tempting: what is left over at the end, which the figure counts. Every object loses some, too, by rounding.
 lost = (4096 << given.order) - objects * given.size
 ### END SOLUTION
 

@@ -61,9 +61,8 @@ def broken(text):
     return found
 
 
-print(
-    [[hex(pfn) for pfn in pair] for pair in broken("40000000-7fffffff : System RAM\n  40208000-411fffff : Kernel code")]
-)
+board = "40000000-7fffffff : System RAM\n  40208000-411fffff : Kernel code"
+print([[hex(pfn) for pfn in pair] for pair in broken(board)])
 print(broken("00000000-00000000 : System RAM\n  00000000-00000000 : Kernel code"))
 
 # %% [markdown]

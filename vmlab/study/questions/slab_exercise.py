@@ -76,7 +76,7 @@ LOST = apart(
             Misconception(
                 "only the rounding of each object is lost",
                 lambda **facts: _slab(**facts)[0] * _slab(**facts)[1],
-                "What do the rings at the end of the slab stand for?",
+                "What stands behind the last object of the slab?",
             ),
             Misconception(
                 "rounding is paid once a slab",
