@@ -61,15 +61,16 @@ print(f"struct page {machine.config.struct_page_bytes} bytes, {machine.config.me
 predict(ask.KNOWN)
 
 # %% [markdown]
-# The real kernel was recorded when it booted on this board. Each square is a value: the prediction was made before,
-# the kernel said the other one.
+# The real kernel was recorded when it booted on this board. Each square stands for one value that was predicted before
+# the boot; it is crossed where the kernel said something else.
 
 # %%
 booted = ask.recorded()
 reveal(ask.KNOWN, lambda: views.verdicts(lab.verdicts(booted), "The ARM board: predicted before, said by the kernel"))
 
 # %% [markdown]
-# The borders are right to the page, the size of mem_map, its address, all windows. So what was missing for the rest?
+# The zones' borders are right to the page; so are mem_map's size and address, and all constants of the layout. Wrong
+# are the managed pages, and the watermarks, which are worked out from these. What was missing?
 
 # %%
 predict(ask.REASON)
@@ -97,15 +98,22 @@ live_steps.frames_steps("arm-virt", 1024, 36)
 practise(live_steps.FRAMES)
 
 # %% [markdown]
-# ### All steps are yours
-#
-# A word on the command line moves a border. Which?
+# ### A word on the command line
 
 # %%
 predict(ask.WORD)
 
 # %%
-reveal(ask.WORD, lambda: "Values that change: " + ", ".join(sorted(ask.moved("vmalloc=512M"))))
+reveal(ask.WORD, lambda: views.Table(("value", "240 MiB", "512 MiB"), ask.differing("vmalloc=512M")))
+
+# %% [markdown]
+# Where does HighMem begin, then? Worked out for the usual 240 MiB:
+
+# %%
+live_steps.border_steps(240, "1G")
+
+# %% [markdown]
+# ### All steps are yours
 
 # %%
 practise(live_steps.BORDER)
@@ -117,16 +125,7 @@ practise(live_steps.BORDER)
 predict(ask.DOUBLED)
 
 # %%
-small, large = ask.predicted(), ask.predicted(ram="2G")
-changed = [
-    (
-        what,
-        *(f"{n:#x}" if what in ("mem_map address", "mem_map first frame") else n for n in (small[what], large[what])),
-    )
-    for what in small
-    if small[what] != large[what]
-]
-reveal(ask.DOUBLED, lambda: views.Table(("value", "1 GiB", "2 GiB"), changed))
+reveal(ask.DOUBLED, lambda: views.Table(("value", "1 GiB", "2 GiB"), ask.differing(ram="2G")))
 
 # %%
 predict(ask.ELSEWHERE)
@@ -145,10 +144,10 @@ reveal(ask.RANDOM, lambda: views.verdicts(lab.verdicts(drawn), "A PC that drew i
 # %% [markdown]
 # ## 5. Boot one
 #
-# Now choose a machine of your own. Write three numbers down, press *Predict* for the model's, then *Boot*. The kernel
-# is Debian's, unmodified; it is downloaded once (43 to 70 MB) and never installed. Tab moves between the controls;
-# *Stop* ends a boot, and leaves nothing behind. Where QEMU or a compiler is missing, the text
-# says what to install, and a recorded boot of the same board is shown instead.
+# Now choose a machine of your own. Write your three numbers down, press *Predict* for the model's, then *Boot*. The
+# kernel is Debian's, unmodified; it is downloaded once (43 to 70 MB) and never installed. Tab moves between the
+# controls; *Stop* ends a boot, and leaves nothing behind. Where QEMU or a compiler is missing, the text says what to
+# install, and a recorded boot of the same board is shown instead.
 #
 # 1. `arm-virt` with 512 MiB, 1 GiB, 2 GiB: when does HighMem appear, and what does lowmem lose to mem_map?
 # 2. `arm-virt` with the word `vmalloc=512M`, then `movablecore=128M`. Which zone appears, and where is it cut from?
@@ -185,7 +184,8 @@ weigh(ask.DECIDE)
 # %% [markdown]
 # ## 8. Your machine
 #
-# Your laptop runs a kernel, too, but it booted long ago, and what it asked for then is gone. How much does it tell?
+# Your own computer runs a kernel, too. It booted long ago, and what it asked for then is gone. How much does it still
+# tell?
 
 # %%
 predict(ask.WITHHELD)
@@ -194,8 +194,8 @@ predict(ask.WITHHELD)
 reveal(ask.WITHHELD)
 
 # %% [markdown]
-# Read-only; nothing is written. Elsewhere than on Linux two recorded PCs are shown, and the first line says so. Which
-# rows are the same on every PC, and why?
+# Read-only; nothing is written. Elsewhere than on Linux two recorded PCs are shown, and the first line says so. Before
+# you run the cell: which rows will be the same on your machine as on a recorded PC, and why?
 
 # %%
 own_record()

@@ -187,18 +187,20 @@ def _booted(machine: Machine) -> Values | None:
 
 
 def shown(what: str, value: Any) -> str:
-    """A value for a person: addresses in hexadecimal, pages with their size."""
+    """A value for a person: addresses and frame numbers in hexadecimal, pages with their size."""
     if value is None:
         return "-"
     if isinstance(value, tuple):
-        return " ".join(str(part) for part in value)
+        return " ".join(shown(what, part) for part in value)
     if isinstance(value, str):
         return value
     if what.startswith(BY_ADDRESS) and value > 0xFFFF:
         return group_hex(value)
+    if what.endswith(("first frame", " start_pfn")):
+        return f"{value:#x}"
     if what.endswith((" spanned", " present", " managed", " frames")):
-        return f"{value} ({human(value * PAGE_SIZE)})"
-    return str(value)
+        return f"{value:,} ({human(value * PAGE_SIZE)})"
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -28,7 +28,7 @@ RAM = {"256 MiB": "256M", "512 MiB": "512M", "1 GiB": "1G", "2 GiB": "2G"}
 CONTROLS: tuple[Control, ...] = (
     Choice("board", "Board", {name: name for name in BOARDS}, "arm-virt"),
     Choice("ram", "RAM (of each node)", RAM, "1G"),
-    Entry("words", "Kernel's words", ""),
+    Entry("words", "Command line: add", ""),
 )
 SECONDS_TO_STOP = 5
 LINES = 6  # of a boot's progress that are kept in sight
@@ -215,6 +215,6 @@ class LiveLab(Interactive):
 def _field(name: str) -> Any:
     import ipywidgets
 
-    field = ipywidgets.Text(description=f"Your {name}", placeholder="a number, such as 2304 or 0x70000")
+    field = ipywidgets.Text(description=f"Your {name}", placeholder="a number, such as 2304")
     field.style.description_width, field.layout.width = "22em", "40em"
     return field

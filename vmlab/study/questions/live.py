@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 
-from ...compare import Values
+from ...compare import Values, shown
 from ...live import lab
 from ...record import load_machine
 from ..question import Misconception, Question, always
@@ -46,7 +46,7 @@ KNOWN_BY = {
 KNOWN = Question(
     id="13.known",
     ask="Of the 32-bit ARM board with 1 GiB you know the RAM, the command line and how its kernel is built. It was not "
-    "booted yet. Which of these can you not know to the last page?",
+    "booted yet. Which of these can you not know exactly?",
     facts=fixed({}),
     choices=lambda: {
         "border": "where HighMem begins",
@@ -95,6 +95,14 @@ def moved(words: str) -> frozenset[str]:
     """The values that a word of the command line changes."""
     before, after = predicted(), predicted(words)
     return frozenset(what for what in before if before[what] != after.get(what))
+
+
+def differing(words: str = "", ram: str = "1G") -> list[tuple[str, str, str]]:
+    """Rows of a table: each value that the board has otherwise with these words and this RAM; before, and then."""
+    before, after = predicted(), predicted(words, ram)
+    return [
+        (what, shown(what, before[what]), shown(what, after[what])) for what in before if before[what] != after[what]
+    ]
 
 
 WORD = Question(

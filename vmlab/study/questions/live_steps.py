@@ -101,8 +101,8 @@ def border_steps(mib: int, ram: str) -> Steps:
 BORDER = apart(
     Question(
         id="13.border",
-        ask="On your own. The ARM board with {ram} (from 0x4000_0000 on) and vmalloc={mib}M: vmalloc space ends at "
-        "0xff80_0000, and the direct map begins at 0xc000_0000. Which is the first frame of HighMem?",
+        ask="On your own. The ARM board with {ram} of RAM, from 0x4000_0000 on, and vmalloc={mib}M. vmalloc space "
+        "ends at 0xff80_0000, and the direct map begins at 0xc000_0000. Which is the first frame of HighMem?",
         facts=lambda rng: {"mib": 32 * rng.randrange(8, 20), "ram": rng.choice(("1G", "2G"))},
         answer=first_high,
         misconceptions=(
