@@ -95,11 +95,12 @@ reveal(ask.WHERE, lambda: views.ruler(kernel))
 # While the kernel boots there is no page allocator yet. **memblock** lends memory: it knows which ranges are
 # RAM and which are reserved, and for each request it takes the *highest* free place below a limit. On a
 # 32-bit kernel that limit is the end of **lowmem**, the part of RAM that is mapped permanently (the
-# **direct map**). Here is its ledger up to the moment when `mem_map` was allocated:
+# **direct map**). Only CMA, a range for devices, is asked for above it: the kernel needs no address of its own there.
+# Here is memblock's ledger up to the moment when `mem_map` was allocated:
 
 # %%
 for event in kernel.log:
-    print(event.tell())
+    print(event.tell().partition("  [")[0])
     if "struct page" in event.why:
         break
 
@@ -127,7 +128,7 @@ print(machine.recorded.kernel_version.partition(" (")[0])
 modelled = kernel.mem_map.frames[0]
 print(f"frames, model: {modelled[0]:#x} to {modelled[-1]:#x}")
 print(f"frames, real:  {real['first_frame']:#x} to {real['last_frame']:#x}")
-print("address, model:", hex(kernel.mem_map.va), " real:", hex(real["mem_map_va"]))
+print(f"address, model: {kernel.mem_map.va:#_x}, real: {real['mem_map_va']:#_x}")
 print("their zone, as each frame's own struct page says:", real["frames_by_zone"])
 
 # %% [markdown]
@@ -211,7 +212,7 @@ reveal(ask.VMALLOC, lambda: views.ruler(after))
 explore.mem_map_explorer()
 
 # %% [markdown]
-# ## 7. A zone that should not hold it
+# ## 7. A zone for what can be moved
 #
 # **ZONE_MOVABLE** is the zone from which the page allocator serves only data that it can move elsewhere
 # later. Nobody can move `mem_map`.
@@ -254,7 +255,7 @@ reveal(mem_map_claims.FOLKLORE)
 
 # %%
 for name, old in mem_map_claims.old_kernels().items():
-    print(f"{name:20} mem_map at {old.mem_map.va:#x}")
+    print(f"{name:20} mem_map at {old.mem_map.va:#_x}")
 
 # %% [markdown]
 # There it is, once. The goal was 16 MiB, to spare the frames that old DMA controllers can reach, and the
@@ -268,8 +269,8 @@ for name, old in mem_map_claims.old_kernels().items():
 # `mem_map` is not in it. Two other owners may be.
 #
 # **Who reserved frames at boot?** Drivers' memory, an initrd, device-tree reservations, and **CMA**, a range
-# kept for devices that need contiguous memory. On ARM CMA is placed at the top of RAM, and so in HighMem.
-# Cut NewMem large enough and it is inside:
+# kept for devices that need contiguous memory. On ARM, CMA is placed at the top of HighMem, if there is any. Cut NewMem
+# large enough and it is inside:
 
 # %%
 from vmlab.physical.page_list import PageList
@@ -282,7 +283,8 @@ for pfn in (0x70000, 0xBFFFF, 0x6FFF8):
     print(f"May I write to frame {pfn:#x}? {'Yes' if may else 'No'}: {why}.")
 
 # %% [markdown]
-# **Who owns the free ones?** "The buddy system for NewMem zone still exists, but I do not use it."
+# **Who owns the free ones?** The asker writes: "the buddy system for NewMem zone is still exist, but I do not use it",
+# and has changed the kernel so that no request is served from NewMem. (Buddy is Linux's page allocator: lesson 06.)
 
 # %%
 predict(mem_map_claims.LIST)

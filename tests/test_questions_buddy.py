@@ -10,13 +10,23 @@ from vmlab.study.questions import (
     buddy_race,
     buddy_recall,
     buddy_refused,
+    buddy_request,
     buddy_steps,
     buddy_stops,
 )
 
 
 class TestQuestions(QuestionClaims):
-    MODULES = (buddy, buddy_steps, buddy_stops, buddy_refused, buddy_fragmented, buddy_race, buddy_recall)
+    MODULES = (
+        buddy,
+        buddy_steps,
+        buddy_request,
+        buddy_stops,
+        buddy_refused,
+        buddy_fragmented,
+        buddy_race,
+        buddy_recall,
+    )
     LESSON = "06"
 
 
@@ -27,6 +37,16 @@ def test_the_allocator_s_answers_follow_the_kernel_s_formulas() -> None:
         facts = buddy_steps.SPLIT.variant("formula", number)
         assert facts["top"] - facts["order"] == buddy_steps.SPLIT.answer(**facts)
         assert facts["start"] == facts["pfn"]
+
+
+def test_a_request_splits_the_smallest_block_that_is_large_enough() -> None:
+    facts = buddy_request.requested({1: 0x8000, 6: 0xA040, 9: 0xC200}, pages=3)
+    assert 0xA060 == facts["at"], "the upper half of the block of order 6"
+    for number in range(50):
+        facts = buddy_request.LARGEST.variant("split", number)
+        assert facts["start"] == facts["pfn"]
+        assert facts["start"] + (1 << facts["top"] - 1) == buddy_request.LARGEST.answer(**facts)
+        assert facts["top"] - facts["order"] == sum(facts["blocks"])
 
 
 def test_merging_stops_at_the_zone_s_border_and_at_the_largest_order() -> None:

@@ -59,7 +59,7 @@ class Conflict:
         """One line for a person."""
         span = f"{self.start_pfn:#x}" if self.pages == 1 else f"{self.start_pfn:#x}..{self.end_pfn - 1:#x}"
         owners = f"{self.list_owner}, and {self.other_owner}"
-        return f"pfn {span} ({self.pages} pages): {owners}: {self.consequence}"
+        return f"pfn {span} ({self.pages:,} pages): {owners}: {self.consequence}"
 
 
 class PageList:

@@ -17,7 +17,7 @@ from .drawing import Drawing, Table
 from .frame_map import IS_FREE, IS_ON_PCP, IS_USED, WIDTH, grid, kinds, legend
 
 MARGIN, ROW, BAR_X, BAR, LIST_X, SHOWN = 14, 20, 240, 130, 430, 5
-COLUMNS = ("order", "bytes a block", "free blocks", "free pages", "UNMOVABLE", "MOVABLE", "RECLAIMABLE", "first blocks")
+COLUMNS = ("order", "block of", "free blocks", "free pages", "Unmovable", "Movable", "Reclaimable", "first blocks")
 PLAIN = (Migratetype.UNMOVABLE, Migratetype.MOVABLE, Migratetype.RECLAIMABLE)
 
 
@@ -29,17 +29,16 @@ def free_lists(buddy: Buddy, zone: Zone) -> Drawing:
 
 def frame_map(buddy: Buddy, zone: Zone) -> Drawing:
     """Every frame of the zone as a pixel."""
-    parts = [svg.text(MARGIN, 16, f"Every frame of {zone.name} is one pixel", more='font-weight="bold"')]
     blocks, height = grid(buddy, zone, 46)
-    whole = svg.picture(WIDTH, height + 52, [*parts, *legend(36), *blocks])
+    whole = svg.picture(WIDTH, height + 52, [*legend(buddy, zone, 36), *blocks])
     return Drawing(describe(buddy, zone), _uses(buddy, zone), whole)
 
 
 def buddy_zone(buddy: Buddy, zone: Zone) -> Drawing:
     """Free lists above, the map of frames below."""
     parts, height = _lists(buddy, zone, 0)
-    blocks, map_height = grid(buddy, zone, height + 34)
-    whole = svg.picture(WIDTH, height + 40 + map_height, [*parts, *legend(height + 22), *blocks])
+    blocks, map_height = grid(buddy, zone, height + 50)
+    whole = svg.picture(WIDTH, height + 56 + map_height, [*parts, *legend(buddy, zone, height + 38), *blocks])
     return Drawing(describe(buddy, zone), table(buddy, zone), whole)
 
 
@@ -104,7 +103,7 @@ def _lists(buddy: Buddy, zone: Zone, y: int) -> tuple[list[str], int]:
         svg.text(MARGIN, y + 16, f"Free lists of {zone.name}", more=bold),
         svg.text(BAR_X - 12, y + 16, "blocks", "end", bold),
         svg.text(BAR_X, y + 16, "share of free pages", more=bold),
-        svg.text(LIST_X, y + 16, "head of the lists: next to be handed out", more=bold),
+        svg.text(LIST_X, y + 16, "next to be handed out (U, M, R: the list's type)", more=bold),
     ]
     for row, order in enumerate(reversed(range(buddy.max_order))):
         base = y + 38 + row * ROW
@@ -114,7 +113,8 @@ def _lists(buddy: Buddy, zone: Zone, y: int) -> tuple[list[str], int]:
         parts.append(svg.rect(BAR_X, base - 11, BAR, 13, "#fff", "#999"))
         if counts[order]:
             parts.append(svg.rect(BAR_X, base - 11, max(2, BAR * share), 13, "#56b4e9", "#17375e"))
-        parts.append(svg.text(BAR_X + BAR + 8, base, f"{100 * share:.0f} %"))
+        percent = "<1" if 0 < share < 0.005 else f"{100 * share:.0f}"
+        parts.append(svg.text(BAR_X + BAR + 8, base, f"{percent} %"))
         parts += _boxes(_first(buddy, zone, order), base)
     return parts, 38 + buddy.max_order * ROW
 

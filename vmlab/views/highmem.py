@@ -142,12 +142,17 @@ def _frames(frames: Sequence[int | None]) -> str:
     return ", ".join(known if len(known) < 4 else [*known[:2], "…", known[-1]]) or "-"
 
 
+def _versions(local: KmapLocal) -> str:
+    since = local.rule.since
+    return f"Linux {since} and earlier" if local.rule.typed else f"Linux {since} and later"
+
+
 def kmap_slots(local: KmapLocal, title: str) -> Drawing:
     """Each CPU's slots and who runs there, and the windows that tasks which do not run take along."""
     per, shown = local.rule.slots, min(local.rule.slots, 20)
     wide = (WIDTH - MARGIN - 150) / shown
     parts = [svg.text(MARGIN, 16, title, more='font-weight="bold"')]
-    parts.append(svg.text(WIDTH - MARGIN, 16, f"Linux {local.rule.since} and later: {local.rule.call}", "end"))
+    parts.append(svg.text(WIDTH - MARGIN, 16, f"{_versions(local)}: {local.rule.call}", "end"))
     rows: list[tuple[object, ...]] = []
     for cpu in range(local.cpus):
         y = 50 + cpu * 50

@@ -51,7 +51,7 @@ def draw(placed: Iterable[Placed], bar_y: float, row_height: int, upwards: bool)
         base = bar_y - away - 1 if upwards else bar_y + away + 10
         end = bar_y - away - 9 if upwards else base
         parts.append(svg.line(label.x, bar_y, label.x, end, 'stroke-width="1" stroke-opacity=".55"'))
-        parts.append(svg.text(label.left, round(base, 1), label.words))
+        parts.append(svg.text(label.left, round(base, 1), label.words, more=svg.HALO))
     return parts
 
 

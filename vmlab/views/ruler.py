@@ -39,14 +39,15 @@ def ruler(kernel: Kernel, frame: int | None = None) -> Drawing:
             more='font-weight="bold"',
         )
     ]
-    parts += [svg.text(WIDTH - MARGIN, 16, "upper bar: zones · lower bar: what boot took (white is free)", "end")]
+    asked = "" if frame is None else " · triangle: the frame you ask for"
+    meaning = f"upper bar: zones · lower bar: what boot took (white is free){asked}"
+    parts += [svg.text(WIDTH - MARGIN, 16, meaning, "end")]
+    parts += _lens_edges(whole, near, 108, 212)
     parts += _zone_bar(whole, zones, 56, 30, kernel)
     parts += _use_bar(whole, shown, 86, 22)
     parts += draw(place([_use_label(whole, use) for use in shown if _worth(whole, use)], WIDTH, 3), 108, ROW, False)
-    parts += _lens_edges(whole, near, 108, 212)
-    parts += [
-        svg.text(MARGIN, 184, f"The lens: {human(near.high - near.low)} around mem_map", more='font-weight="bold"')
-    ]
+    lens = f"The lens: {human(near.high - near.low)} around mem_map"
+    parts += [svg.text(MARGIN, 184, lens, more=f'font-weight="bold" {svg.HALO}')]
     parts += _zone_bar(near, zones, 212, 18, kernel, labels=False)
     parts += _use_bar(near, shown, 230, 34)
     parts += draw(place([_use_label(near, use, True) for use in shown if near.sees(use)], WIDTH, 2), 264, ROW, False)

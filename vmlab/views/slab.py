@@ -24,7 +24,9 @@ def slab_layout(sizes: Sizes, order: int, title: str, word: int = 8) -> Drawing:
     waste = slab - objects * sizes.size
     per_byte = (WIDTH - 2 * MARGIN) / slab
     parts = [svg.text(MARGIN, 16, title, more='font-weight="bold"')]
-    parts += [svg.text(WIDTH - MARGIN, 16, f"{_pages(order)}, {objects:,} objects, {waste:,} bytes left over", "end")]
+    shown = " (rings)" if waste else ""
+    left = f"{_pages(order)}, {objects:,} objects, {waste:,} bytes left over{shown}"
+    parts += [svg.text(WIDTH - MARGIN, 16, left, "end")]
     parts += _object_boxes(objects, sizes.size * per_byte)
     if waste:
         parts.append(svg.rect(MARGIN + (slab - waste) * per_byte, 46, waste * per_byte, 30, "cma"))
@@ -108,10 +110,10 @@ def slab_lists(cache: KmemCache, title: str, names: Mapping[int, str] | None = N
     A free object shows its place in the list that it is on: 1 is handed out next.
     """
     names = names or {}
-    placed = list(where_slabs_are(cache))
+    placed, in_use = list(where_slabs_are(cache)), "letter" if names else "used"
     parts = [svg.text(MARGIN, 16, title, more='font-weight="bold"')]
     parts.append(
-        svg.text(WIDTH - MARGIN, 16, "letter: in use · number: free, 1 goes next · bold edge: just now", "end")
+        svg.text(WIDTH - MARGIN, 16, f"{in_use}: in use · number: free, 1 goes next · bold edge: just now", "end")
     )
     rows: list[tuple[object, ...]] = []
     for number, (where, slab) in enumerate(placed):

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 SMALL = 12  # px, 9 pt
 INK = "#1a1a1a"
+HALO = 'paint-order="stroke" stroke="#fff" stroke-width="4" stroke-linejoin="round"'  # of words that a line may cross
 
 
 class Fill(NamedTuple):

@@ -66,7 +66,7 @@ def holes(kernel: Kernel) -> list[Use]:
 
 
 def _kind(event: Event) -> str:
-    if "kernel image" in event.why and event.size < MiB:  # its first page table, beside it
+    if "kernel image" in event.why and event.size <= MiB:  # its first page table, beside it; a PC's first MiB
         return "boot"
     for word, kind in (
         ("kernel image", "image"),

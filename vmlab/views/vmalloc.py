@@ -1,4 +1,7 @@
-"""vmalloc space as a ruler: areas, guard pages and freed addresses above, the frames under them below."""
+"""vmalloc space as a ruler: areas, guard pages and freed addresses above, the frames under them below.
+
+The frames stand on a lens, to scale between the lowest and the highest; under it are all zones, to scale too.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from .ruler import MARGIN, ROW, WIDTH, Scale
 from .svg import FILLS
 
 LEAST_PAGES = 24  # shown even if nothing is allocated
-ADDRESSES, FRAMES = 66, 178  # top edges of the two bars
+ADDRESSES, LENS, ZONES = 66, 170, 246  # top edges of the three bars
 MOST_LINES = 160
 
 
@@ -26,20 +29,21 @@ def vmalloc_ruler(kernel: Kernel, title: str, names: Mapping[int, str] | None = 
     near = Scale(space.start, max(last + 2 * PAGE_SIZE, space.start + LEAST_PAGES * PAGE_SIZE))
     parts = [svg.text(MARGIN, 16, title, more='font-weight="bold"')]
     parts.append(
-        svg.text(WIDTH - MARGIN, 16, "lines: guard page · squares: freed, not yet flushed · white: unused", "end")
+        svg.text(WIDTH - MARGIN, 16, "lines: guard page · rings: freed, not yet flushed · white: unused", "end")
     )
     parts += [svg.rect(MARGIN, ADDRESSES, WIDTH - 2 * MARGIN, 26, "free")]
     words = []
     for area in areas:
         parts += _area(near, area)
-        words.append(_label(near, area.start, area.end, names.get(area.start, area.caller)))
+        pages = human(area.size - PAGE_SIZE)
+        words.append(_label(near, area.start, area.end, f"{names.get(area.start, area.caller)} {pages} + guard"))
     for low, high in space.lazy:
         parts.append(svg.rect(near.x(low), ADDRESSES, near.x(high) - near.x(low), 26, "cma"))
-        words.append(_label(near, low, high, "freed"))
+        words.append(_label(near, low, high, f"freed {human(high - low)}"))
     parts += draw(place(words, WIDTH, 2), ADDRESSES, ROW, True)
-    parts += _ends(near) + _zones(kernel) + _lines(kernel, near, areas)
+    parts += _lens(kernel, near, areas) + _ends(near) + _zones(kernel)
     table = Table(("what", "from", "to", "pages mapped", "frames", "zones"), _rows(kernel, areas, names))
-    return Drawing(alt=_says(kernel, areas), table=table, svg=svg.picture(WIDTH, FRAMES + 50, parts))
+    return Drawing(alt=_says(kernel, areas), table=table, svg=svg.picture(WIDTH, ZONES + 46, parts))
 
 
 def zone_of(kernel: Kernel, pfn: int) -> str:
@@ -61,12 +65,12 @@ def _area(near: Scale, area: Area) -> list[str]:
 
 
 def _label(near: Scale, low: int, high: int, name: str) -> Label:
-    return Label((near.x(low) + near.x(high)) / 2, f"{name} {human(high - low)}", high - low)
+    return Label((near.x(low) + near.x(high)) / 2, name, high - low)
 
 
 def _ends(near: Scale) -> list[str]:
     y = ADDRESSES + 41
-    mono = 'font-family="monospace"'
+    mono = f'font-family="monospace" {svg.HALO}'
     return [
         svg.text(MARGIN, y, group_hex(near.low), more=mono),
         svg.text(WIDTH - MARGIN, y, group_hex(near.high - 1), "end", mono),
@@ -86,24 +90,47 @@ def _zones(kernel: Kernel) -> list[str]:
         if zone.spanned_pages:
             low, high = whole.x(zone.start_pfn << PAGE_SHIFT), whole.x(zone.end_pfn << PAGE_SHIFT)
             fill = zone.name if zone.name in FILLS else "added"
-            parts.append(svg.rect(low, FRAMES, high - low, 22, fill))
+            parts.append(svg.rect(low, ZONES, high - low, 22, fill))
             words = f"zone {zone.name}, frames from {zone.start_pfn:#x}"
             if high - low < len(words) * 6.8:
                 words = zone.name
             if high - low > len(words) * 6.8:
-                parts.append(svg.text((low + high) / 2, FRAMES + 38, words, "middle"))
+                parts.append(svg.text((low + high) / 2, ZONES + 38, words, "middle"))
     return parts
 
 
-def _lines(kernel: Kernel, near: Scale, areas: list[Area]) -> list[str]:
-    """From pages to the frames behind them."""
-    whole, parts = _physical(kernel), []
+def _lens(kernel: Kernel, near: Scale, areas: list[Area]) -> list[str]:
+    """The frames behind the pages, magnified, with lines from the pages; dashed lines go on to their zone."""
     pairs = [(area, n, page.pfn) for area in areas for n, page in enumerate(area.frames)]
+    if not pairs:
+        return [svg.text(MARGIN, LENS + 16, "No frame is mapped.")]
+    low, end = min(pfn for *_, pfn in pairs), max(pfn for *_, pfn in pairs) + 1
+    lens, whole = Scale(low << PAGE_SHIFT, end << PAGE_SHIFT), _physical(kernel)
+    faint = 'stroke-opacity=".35" stroke-dasharray="3 3"'
+    parts = [
+        svg.line(lens.x(pfn << PAGE_SHIFT), LENS + 20, whole.x(pfn << PAGE_SHIFT), ZONES, faint) for pfn in (low, end)
+    ]
     every = -(-len(pairs) // MOST_LINES) or 1
     for area, n, pfn in pairs[::every]:
-        x = near.x(area.start + n * PAGE_SIZE + PAGE_SIZE // 2)
-        parts.append(svg.line(x, ADDRESSES + 26, whole.x(pfn << PAGE_SHIFT), FRAMES, 'stroke-opacity=".55"'))
-    return parts
+        x, at = near.x(area.start + n * PAGE_SIZE + PAGE_SIZE // 2), lens.x((pfn << PAGE_SHIFT) + PAGE_SIZE // 2)
+        parts.append(svg.line(x, ADDRESSES + 26, at, LENS, 'stroke-opacity=".55"'))
+    parts.append(svg.rect(MARGIN, LENS, WIDTH - 2 * MARGIN, 20, "free"))
+    for first, last in _runs(sorted(pfn for *_, pfn in pairs)):
+        left, right = lens.x(first << PAGE_SHIFT), lens.x(last + 1 << PAGE_SHIFT)
+        parts.append(svg.rect(left, LENS, max(right - left, 1), 20, "image"))
+    words = f"frames {low:#x} to {end - 1:#x}, magnified; white: not of these areas"
+    return [*parts, svg.text(WIDTH / 2, LENS + 36, words, "middle", svg.HALO)]
+
+
+def _runs(pfns: list[int]) -> list[tuple[int, int]]:
+    """First and last of each stretch of frames side by side."""
+    found: list[tuple[int, int]] = []
+    for pfn in pfns:
+        if found and found[-1][1] + 1 == pfn:
+            found[-1] = found[-1][0], pfn
+        else:
+            found.append((pfn, pfn))
+    return found
 
 
 def _rows(kernel: Kernel, areas: list[Area], names: Mapping[int, str]) -> list[tuple[object, ...]]:

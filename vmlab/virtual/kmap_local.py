@@ -61,6 +61,8 @@ class Rule:
     deepest: int  # windows at once
     owner: str  # whose stack: "type", "CPU" or "task"
     check: str  # the kernel's own test of the depth
+    undo: str = "kunmap_atomic"
+    last: str = "with CONFIG_DEBUG_HIGHMEM, WARN_ON_ONCE(vaddr != __fix_to_virt(FIX_KMAP_BEGIN + idx))"
 
     @property
     def typed(self) -> bool:
@@ -74,7 +76,16 @@ RULES = {
         Rule("2.6.36", "kmap_atomic(page, type)", 20, 20, "type", "BUG_ON(!pte_none(*(kmap_pte - idx)))"),
         Rule("2.6.37", "kmap_atomic(page)", 20, 20, "CPU", "BUG_ON(idx >= KM_TYPE_NR)"),
         # the index is raised before it is compared with KM_MAX_IDX: the last of 16 slots stays empty
-        Rule("5.11", "kmap_local_page(page)", 16, 15, "task", "BUG_ON(current->kmap_ctrl.idx >= KM_MAX_IDX)"),
+        Rule(
+            "5.11",
+            "kmap_local_page(page)",
+            16,
+            15,
+            "task",
+            "BUG_ON(current->kmap_ctrl.idx >= KM_MAX_IDX)",
+            "kunmap_local",
+            "WARN_ON_ONCE(addr != __fix_to_virt(FIX_KMAP_BEGIN + idx))",
+        ),
     )
 }
 NEWEST = RULES["5.11"]
@@ -109,7 +120,8 @@ class KmapLocal:
         self._task(cpu)
         stack, slot = self.stacks.get(self._owner(cpu), []), self.slot(va)
         if not stack:
-            raise KernelBug(f"kunmap_local({group_hex(va)}): BUG_ON(kmap_ctrl.idx < 0): no window is mapped")
+            index = "current->kmap_ctrl.idx" if self.rule.owner == "task" else "idx"
+            raise KernelBug(f"{self.rule.undo}({group_hex(va)}): BUG_ON({index} < 0): no window is mapped")
         place = self._place(stack, slot, va)
         _, pfn = stack.pop(place)
         del self.entries[slot]
@@ -178,8 +190,8 @@ class KmapLocal:
         if slot != slots[-1]:
             last = group_hex(self.address(slots[-1]))
             raise NotTheLast(
-                f"kunmap_local({group_hex(va)}): WARN_ON_ONCE(addr != __fix_to_virt(FIX_KMAP_BEGIN + idx)): the window "
-                f"mapped last is at {last}: give windows back in the reverse order"
+                f"{self.rule.undo}({group_hex(va)}): {self.rule.last}: the window mapped last is at {last}: give "
+                "windows back in the reverse order"
             )
         return len(slots) - 1
 

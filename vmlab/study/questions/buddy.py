@@ -47,10 +47,16 @@ def _pcp_facts(rng: random.Random) -> Facts:
     return {"batch": batch, "high": 4 * batch, "fell": pages - bench.buddy.free_pages(zone)}
 
 
-def _steal_facts(rng: random.Random) -> Facts:
-    order = rng.randrange(6, 9)
+def stolen(order: int) -> Workbench:
+    """A zone of MOVABLE pageblocks of 2**order pages, after one request for an UNMOVABLE page."""
     bench = Workbench(Zone(0, 0, "toy", spanned_pages=8192, managed_pages=8192), pageblock_order=order)
     bench.alloc(0, UNMOVABLE)
+    return bench
+
+
+def _steal_facts(rng: random.Random) -> Facts:
+    order = rng.randrange(6, 9)
+    bench = stolen(order)
     types = bench.buddy.area_of(bench.zone).block_types(0, 8192)
     return {"pageblock_order": order, "changed": types[UNMOVABLE], "all": 8192 >> order}
 
@@ -77,7 +83,8 @@ BUDDY = Question(
             "In which unit is a pfn?",
         ),
     ),
-    because="pfn ^ (1 << {order}) changes one bit.",
+    because="pfn ^ (1 << {order}). As one block of the next order the two must begin at a multiple of twice their "
+    "size, so their first frames differ in bit {order} and in no other.",
     show=hex,
 )
 LIFO = Question(
@@ -116,7 +123,7 @@ PCP = Question(
             "Where does the page that is handed out come from?",
         ),
     ),
-    because="a whole batch leaves the free lists; what is on a CPU's list counts as free nowhere.",
+    because="a whole batch leaves the free lists; a page on a CPU's list is not counted as free.",
 )
 STEAL = Question(
     id="06.steal",

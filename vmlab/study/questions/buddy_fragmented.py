@@ -92,5 +92,6 @@ PINNED = Question(
             "compaction can move everything", lambda total, **_: total, "Who would tell the kernel's own pointers?"
         ),
     ),
-    because="nothing can be moved: this is what migratetypes are there to prevent.",
+    because="the one used page of each pageblock (a dark pixel in the corner of its box) cannot be moved. To keep such "
+    "pages together is what migratetypes are for.",
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 from ..question import Facts, Misconception, Question
+from . import mem_map_recall
 
 
 def _choice(rng: random.Random) -> Facts:
@@ -44,4 +45,5 @@ ROUNDED = Question(
     ),
     because="an order is a power of two.",
 )
+START = (mem_map_recall.KEPT, mem_map_recall.COST, mem_map_recall.WHY_LOW)
 END = (BYTES, SPLITS, ROUNDED)

@@ -50,7 +50,7 @@ def request_facts(start: int, top: int, order: int, odd: int = 0) -> Facts:
 
 def alloc_steps(start: int, top: int, order: int, pages: int, pfn: int, blocks: list[int], **_: Any) -> Steps:
     """The four steps of a request."""
-    left = ", ".join(str(o) for o, count in enumerate(blocks) if count)
+    left = f"order {order}" if top == order + 1 else f"orders {order} to {top - 1}"
     return Steps.of(
         (
             Step("order", "the smallest power of two that is enough", f"{pages} ≤ 2^{order}", f"order {order}"),
@@ -64,7 +64,7 @@ def alloc_steps(start: int, top: int, order: int, pages: int, pfn: int, blocks: 
                 "split",
                 "halve until the order is right; each upper half goes on its list",
                 f"from order {top} down to {order}",
-                f"{sum(blocks)} free blocks, orders {left}",
+                f"{sum(blocks)} free blocks, {left}",
             ),
             Step(
                 "take", "what is left at the bottom is handed out", f"the lower half {top - order} times", f"{pfn:#x}"

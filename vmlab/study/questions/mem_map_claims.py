@@ -16,13 +16,13 @@ FOLKLORE_VA = 0xC100_0000
 FOLKLORE = Question(
     id="05.folklore",
     ask="The posted answer says: mem_map is stored at the first mappable address, behind the kernel image and the "
-    "16 MiB of ZONE_DMA: at virtual 0xC100_0000. Judge it: where does the array lie there?",
+    "16 MiB of ZONE_DMA: at virtual 0xC100_0000. Judge it: on which kernels does the array lie there?",
     facts=lambda rng: {"at": tuple(kernel.mem_map.va for kernel in old_kernels().values())},
     choices=lambda at: {
         "all": "on every 32-bit kernel: the address is fixed",
         "dma": "on every kernel that has a ZONE_DMA of 16 MiB",
         "some": "on some old PC kernels, by an accident of two numbers",
-        "none": "nowhere: the address was made up",
+        "none": "on none: the address was made up",
     },
     answer=lambda at: "none" if FOLKLORE_VA not in at else "all" if set(at) == {FOLKLORE_VA} else "some",
     misconceptions=(

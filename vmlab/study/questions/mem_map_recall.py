@@ -51,7 +51,7 @@ ZONE_IS = Question(
 
 FRAME_OF = Question(
     id="05.recall.frame",
-    ask="RAM starts at {ram_start:#x}. Which frame holds the byte at physical {pa:#x}?",
+    ask="RAM starts at {ram_start:#_x}. Which frame holds the byte at physical {pa:#_x}?",
     facts=_address,
     answer=lambda ram_start, pa: pa >> PAGE_SHIFT,
     misconceptions=(

@@ -88,7 +88,7 @@ def steps(kernel: Kernel, ram_start: int, ram_end: int, block: int, top: int, **
             Step(
                 "place",
                 f"top − size, rounded down to {SMP_CACHE_BYTES} bytes",
-                f"{group_hex(top)} − {total:#x}",
+                f"{group_hex(top)} − {total:#_x}",
                 group_hex(place),
             ),
             Step(
@@ -106,7 +106,7 @@ def _image_end(kernel: Kernel) -> int:
     return max(event.end for event in kernel.log if "kernel image" in event.why)
 
 
-ROUNDED = "{ram_start:#x} to {ram_end:#x}, in blocks of {block:,} pages"
+ROUNDED = "{ram_start:#_x} to {ram_end:#_x}, in blocks of {block:,} pages"
 
 SIZE = Question(
     id="05.size",
@@ -149,7 +149,7 @@ FIRST_FRAME = Question(
     id="05.first-frame",
     ask="On your own. RAM is "
     + ROUNDED
-    + "; lowmem ends at {lowmem_end:#x}; {taken:,} bytes just below that end were taken "
+    + "; lowmem ends at {lowmem_end:#_x}; {taken:,} bytes just below that end were taken "
     "before; sizeof(struct page) is {struct_page_bytes}. Which is the first frame that holds mem_map?",
     facts=board_facts,
     answer=lambda kernel, **_: kernel.mem_map.frames[0].start,
