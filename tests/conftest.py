@@ -6,6 +6,7 @@ A test that takes `record` runs once for every record that can be booted; `recor
 
 from __future__ import annotations
 
+import signal
 from functools import cache
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from vmlab.record import SHIPPED, SUFFIX
 pytest.register_assert_rewrite("questions")
 settings.register_profile("vmlab", deadline=None)  # how fast a machine is decides no test
 settings.load_profile("vmlab")
+# A shell's background job ignores SIGINT, and so would what the tests start in one to see how Ctrl-C ends it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 KEPT_ASIDE = Path(__file__).parent / "records"
 
