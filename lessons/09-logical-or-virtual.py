@@ -61,8 +61,10 @@ reveal(ask.STRUCT_PAGE, lambda: views.address_ruler(pc.layout, page, "A struct p
 
 # %% [markdown]
 # Read the picture from above. The first bar has **all** addresses of the machine, 2^64 of them. Its ends are
-# logarithmic: each step to the right halves the distance to the top. The second bar is the address's own **area**
-# between its neighbours. The third is RAM. Below stand the kernel's own tests; we come to them in section 6.
+# logarithmic: *top − 2^40* is 2^40 bytes below the last address, and each step to the right halves that distance. The
+# second bar is the address's own **area** between its neighbours; nothing is mapped where it is dotted. The third is
+# RAM. Below stand the kernel's own tests; we come to them in section 6. The table under the picture lists every area:
+# where it begins, and what it is for.
 #
 # On this kernel the asker is right: the array is virtually mapped, in the area called **vmemmap**. And on others?
 
@@ -80,13 +82,18 @@ reveal(ask.STRUCT_PAGE_32, lambda: views.address_ruler(board.layout, flat, "A st
 #
 # ## 3. From an address to its frame: five steps
 #
-# The steps have the same names from here on.
+# Each area that boot maps as a whole has a constant: virtual less physical address. The table under the first picture
+# says where the PC's direct map begins; physical 0 is there.
 
 # %%
 predict(ask.OFFSET)
 
 # %%
 reveal(ask.OFFSET)
+
+# %% [markdown]
+# All steps, worked out. They have the same names from here on. In C, `__pa` does the first three, and `virt_to_page`
+# all five.
 
 # %%
 layout_steps.pointer_steps(0xFFFF_8880_1234_5678)
@@ -104,10 +111,10 @@ practise(layout_steps.PHYSICAL)
 practise(layout_steps.PAGE)
 
 # %% [markdown]
-# ## 4. Not in the direct map, and yet a constant offset
+# ## 4. The kernel's own variables
 #
-# The kernel's own code and data are RAM, so they are in the direct map. But on 64 bits the kernel was linked to another
-# place, the last 2 GiB of all addresses, and boot maps it there a second time.
+# The kernel's code and data are in RAM, and all RAM is in the direct map. But on 64 bits the kernel was linked to
+# another place, the last 2 GiB of all addresses, and boot maps it there a second time.
 
 # %%
 predict(ask.IMAGE)
@@ -143,14 +150,15 @@ predict(tests.STACK)
 
 # %%
 rows = [
-    (each.name, each.how, hex(each.va), name, (found := kernel.layout.classify(each.va)).area.name, found.logical)
+    (name, each.name, each.how, f"{each.va:#_x}", (it := kernel.layout.classify(each.va)).area.name, it.logical)
     for name, kernel in (("PC", pc), ("ARM board", board))
     for each in worked(kernel)
 ]
-reveal(tests.STACK, lambda: views.Table(("pointer to", "from", "address", "on", "area", "logical"), rows))
+rows = [(*row[:-1], "yes" if row[-1] else "no") for row in rows]
+reveal(tests.STACK, lambda: views.Table(("on", "pointer to", "from", "address", "area", "logical"), rows))
 
 # %% [markdown]
-# ## 5. In the range, and yet nothing
+# ## 5. Is the range a proof?
 #
 # The answer that the asker got: the direct map starts at `ffff888000000000`, "so addresses in this range should always
 # be logical", and one could "iterate through addresses 0+offset to total_bytes_of_RAM + offset".
@@ -173,9 +181,9 @@ for each in differences(isolated.layout, isolated.machine.recorded.kernel_space(
     print(f"{each.start:#x} to {each.end - 1:#x}  {each.area}: {each.what}")
 
 # %% [markdown]
-# Three parts of the image were freed after boot and taken out of its window; the fourth is the rest of the image's last
-# large page. The direct map agrees everywhere. On a running machine it may not: `memfd_secret` and debugging options
-# take pages out of it, too.
+# Three parts of the image were freed after boot and taken out of its window; the fourth is what follows the image in
+# its last large page. The direct map agrees everywhere. On a running machine it may not: `memfd_secret` and debugging
+# options take pages out of it, too.
 #
 # And what does a page's *use* change?
 
@@ -189,8 +197,10 @@ reveal(tests.SWAPPED)
 # ### KASLR
 #
 # Distributions build kernels that draw these places at each boot (**kernel address space layout randomisation**).
-# Three bases move, in order, by multiples of 1 GiB: direct map, vmalloc, vmemmap. The image moves in its own window by
-# multiples of 2 MiB. Everything from `cpu entry area` up stays.
+# Three bases move, in this order, by multiples of 1 GiB: direct map, vmalloc, vmemmap. The image moves within its own
+# window by multiples of 2 MiB. The other areas keep their borders. Even without KASLR no number is for ever: with four
+# levels the direct map began at 0xffff_8800_0000_0000 until 4.20 (and 4.19.5) made room below it; with five levels it
+# begins at 0xff11_0000_0000_0000.
 
 # %%
 predict(ask.KASLR)
@@ -204,7 +214,7 @@ reveal(ask.KASLR, lambda: views.address_ruler(moved, ask.KASLR.variant()["va"], 
 # Guess before you touch one:
 #
 # 1. Kernel "x86-64, 4 levels, KASLR": which areas move from boot to boot, and which stay?
-# 2. "just behind the direct map": what do the tests say there, and why yes?
+# 2. "just behind the direct map", on "x86-32, 3G/1G" and on a 64-bit kernel: which test is wrong, and why there?
 # 3. Kernel text on arm64 and on x86-64: which tests differ?
 
 # %%
@@ -263,8 +273,8 @@ weigh(tests.POINTER)
 # %% [markdown]
 # ## 8. Your machine
 #
-# Read-only. Most addresses of a kernel are told to root alone: what is not told, says why, and a recorded PC is shown
-# below. Before you run the cell: is your kernel's image where it was linked to?
+# Read-only. Most addresses of a kernel are told to root alone. Where yours are not told, the table says why, and a
+# recorded PC is shown below. Before you run the cell: is your kernel's image where it was linked to?
 
 # %%
 own_layout()
@@ -292,7 +302,7 @@ recall(*layout_recall.END)
 # |---|---|
 # | the question quoted, and its answer | public question "How to test if address is virtual or logical" |
 # | areas of x86-64 | Linux 6.1, Documentation/x86/x86_64/mm.rst |
-# | the direct map's base until 4.19 | Linux 4.20, commit d52888aa2753 (x86/mm: move LDT remap out of KASLR region) |
+# | the direct map's older base | Linux 4.20 and 4.19.5, d52888aa2753 (x86/mm: move LDT remap out of KASLR region) |
 # | `__pa`, `virt_addr_valid` on x86 | Linux 6.1, arch/x86/include/asm/page.h, arch/x86/mm/physaddr.c |
 # | the same on arm64 and ARM | Linux 6.1, arch/arm64/include/asm/memory.h, arch/arm/include/asm/memory.h |
 # | three bases: `kernel_randomize_memory` | Linux 6.1, arch/x86/mm/kaslr.c; record amd64-pc-2g-kaslr |

@@ -42,4 +42,4 @@ def test_the_truths_that_the_lesson_tells() -> None:
 
 def test_the_address_in_the_image_s_question_is_the_recorded_one() -> None:
     recorded = layout.booted(layout.PC).machine.recorded
-    assert hex(recorded.data["symbols"]["init_task"]["va"]) in layout.IMAGE.ask
+    assert f"{recorded.data['symbols']['init_task']['va']:#_x}" in layout.IMAGE.ask

@@ -207,8 +207,14 @@ def answers(said: Verdicts) -> tuple[tuple[str, str, str], ...]:
 
 
 def _says(found: Classified) -> str:
-    kind = "logical" if found.logical else "not logical"
-    return f"{group_hex(found.va)} lies in {found.area.name} ({found.area.what}): {kind}. {found.reason}."
+    return f"{group_hex(found.va)} lies in {found.area.name} ({found.area.what}): {kind_words(found)}; {found.reason}."
+
+
+def kind_words(found: Classified) -> str:
+    """Whether an address is logical; one in the direct map's range may have no RAM behind it."""
+    if not found.logical:
+        return "not logical"
+    return "in the range of logical addresses, without RAM" if found.pa is None else "logical"
 
 
 def _table(layout: Layout, found: Classified, said: Verdicts) -> Table:

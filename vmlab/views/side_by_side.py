@@ -7,12 +7,21 @@ from collections.abc import Mapping
 from ..units import group_hex
 from ..virtual.layout import Classified, Layout
 from . import svg
-from .address_ruler import LogScale, kind_of
+from .address_ruler import LogScale, kind_of, kind_words
 from .drawing import Drawing, Table
 from .ruler import MARGIN, WIDTH
 
 LINE = 27
 NAME_END, RULER_END = 200, 560
+KEY = (  # what the fills mean, left to right: fill, words, px
+    ("free", "user", 62),
+    ("Normal", "direct map", 98),
+    ("cma", "vmalloc", 80),
+    ("mem_map", "vmemmap", 90),
+    ("image", "kernel image", 112),
+    ("boot", "another area", 112),
+    ("hole", "nothing is mapped", 140),
+)
 
 
 def side_by_side(va: int, layouts: Mapping[str, Layout]) -> Drawing:
@@ -26,8 +35,9 @@ def side_by_side(va: int, layouts: Mapping[str, Layout]) -> Drawing:
         parts += _ruler(layout, y, va if found else None)
         parts.append(svg.text(RULER_END + 12, y + 14, _answer(found)))
         rows.append(_row(name, found))
+    parts += _key(40 + len(layouts) * LINE)
     table = Table(("kernel", "area", "logical", "physical", "why"), rows)
-    return Drawing(alt=_says(va, rows), table=table, svg=svg.picture(WIDTH, 40 + len(layouts) * LINE, parts))
+    return Drawing(alt=_says(va, rows), table=table, svg=svg.picture(WIDTH, 68 + len(layouts) * LINE, parts))
 
 
 def _ruler(layout: Layout, y: int, va: int | None) -> list[str]:
@@ -42,11 +52,20 @@ def _ruler(layout: Layout, y: int, va: int | None) -> list[str]:
     return parts
 
 
+def _key(y: int) -> list[str]:
+    """What the fills mean."""
+    parts, x = [], MARGIN + 2
+    for fill, words, wide in KEY:
+        parts += [svg.rect(x, y, 16, 14, fill), svg.text(x + 22, y + 12, words)]
+        x += wide + 12
+    return parts
+
+
 def _answer(found: Classified | None) -> str:
     if found is None:
         return "a pointer has 32 bits here"
     if found.pa is None:
-        return found.area.name
+        return f"{found.area.name}, no RAM there" if found.logical else found.area.name
     return f"{found.area.name}, physical {group_hex(found.pa)}"
 
 
@@ -54,7 +73,7 @@ def _row(name: str, found: Classified | None) -> tuple[object, ...]:
     if found is None:
         return name, "-", "-", "-", "a pointer has 32 bits here"
     pa = "-" if found.pa is None else group_hex(found.pa)
-    return name, found.area.name, "yes" if found.logical else "no", pa, found.reason
+    return name, found.area.name, {"logical": "yes"}.get(kind_words(found), "no"), pa, found.reason
 
 
 def _says(va: int, rows: list[tuple[object, ...]]) -> str:

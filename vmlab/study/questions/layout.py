@@ -99,12 +99,12 @@ def _object(rng: random.Random) -> Facts:
 OFFSET = apart(
     Question(
         id="09.offset",
-        ask="Linux 6.1 on a 64-bit PC, booted with nokaslr. kmalloc returned {va:#x}. What is the object's physical "
+        ask="Linux 6.1 on a 64-bit PC, booted with nokaslr. kmalloc returned {va:#_x}. What is the object's physical "
         "address?",
         facts=_object,
         answer=lambda va: booted(PC).virt_to_phys(va),
         misconceptions=(
-            Misconception("1:1 means that both are equal", lambda va: va, "Has this PC so much RAM?"),
+            Misconception("1:1 means that both are equal", lambda va: va, "Has this PC that much RAM?"),
             Misconception(
                 "the direct map begins at 0xffff_8800_0000_0000",
                 lambda va: va - OLDER_OFFSET,
@@ -137,8 +137,8 @@ def image_said() -> str:
 
 IMAGE = Question(
     id="09.image",
-    ask="init_task is a variable of the kernel itself; on the 64-bit PC &init_task is 0xffffffff82a1aa40. May you use "
-    "__pa() and virt_to_page() on it?",
+    ask="init_task is a variable of the kernel itself; on the 64-bit PC &init_task is 0xffff_ffff_82a1_aa40. May "
+    "you use __pa() and virt_to_page() on it?",
     facts=fixed({}),
     choices=lambda: {
         "logical": "yes, because it lies in the direct map",
@@ -150,7 +150,7 @@ IMAGE = Question(
         Misconception(
             "__pa works only in the direct map, so it must be in it",
             always("logical"),
-            "How far is 0xffffffff82a1aa40 from where the direct map begins?",
+            "How far is 0xffff_ffff_82a1_aa40 from where the direct map begins?",
         ),
         Misconception(
             "whatever is not in the direct map is mapped page by page",
@@ -158,7 +158,8 @@ IMAGE = Question(
             "How did boot map the image: page by page, or whole?",
         ),
     ),
-    because="the image is mapped a second time at 0xffff_ffff_8000_0000; there va − that + phys_base is the frame.",
+    because="the image is mapped a second time at 0xffff_ffff_8000_0000; the address less that, plus phys_base, "
+    "is the physical address.",
 )
 
 
@@ -175,8 +176,8 @@ def hole_said(name: str = PC) -> str:
 
 HOLE = Question(
     id="09.hole",
-    ask="The PC has 4 GiB: 3 GiB below physical 0xc0000000 and 1 GiB from 0x100000000 on. A pointer has the value "
-    "0xffff888000000000 + 0xd0000000: between the two, inside the direct map's range. What is there?",
+    ask="The PC has 4 GiB: 3 GiB below physical 0xc000_0000 and 1 GiB from 0x1_0000_0000 on. A pointer has the value "
+    "0xffff_8880_0000_0000 + 0xd000_0000: between the two, inside the direct map's range. What is there?",
     facts=fixed({}),
     choices=lambda: {
         "ram": "RAM: every address of the direct map's range is logical",
@@ -217,7 +218,7 @@ def _moved(rng: random.Random) -> Facts:
 KASLR = apart(
     Question(
         id="09.kaslr",
-        ask="A recorded Debian kernel with KASLR says: page_offset_base is {base:#x}. kmalloc returned {va:#x}. What "
+        ask="A recorded Debian kernel with KASLR says: page_offset_base is {base:#_x}. kmalloc returned {va:#_x}. What "
         "is the physical address?",
         facts=_moved,
         answer=lambda base, va: moved(base).classify(va).pa,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from ...units import MiB
+from ...units import MiB, group_hex
 from ...virtual.side_by_side import known_layout
 from ..question import Misconception, Question, always
 from .layout import BOARD, booted, page_of
@@ -14,8 +14,8 @@ from .tlb_steps import apart
 LOWMEM = apart(
     Question(
         id="09.recall.lowmem",
-        ask="A 32-bit board: PAGE_OFFSET is 0xc0000000, RAM begins at physical {start:#x}. Which physical address has "
-        "the kernel address {va:#x}, in lowmem?",
+        ask="A 32-bit board: PAGE_OFFSET is 0xc000_0000, RAM begins at physical {start:#_x}. Which physical address "
+        "belongs to the kernel address {va:#_x}, in lowmem?",
         facts=lambda rng: {
             "start": rng.choice((0x4000_0000, 0x6000_0000, 0x8000_0000)),
             "va": 0xC000_0000 + rng.randrange(MiB, 512 * MiB, 4),
@@ -26,7 +26,7 @@ LOWMEM = apart(
             Misconception("1:1 means equal", lambda start, va: va, "Has the board RAM there?"),
         ),
         because="less PAGE_OFFSET, plus where RAM begins.",
-        show=hex,
+        show=group_hex,
     )
 )
 
@@ -104,7 +104,7 @@ OLDER = apart(
     Question(
         id="09.recall.older",
         ask="nokaslr, four levels: kernel {version} has its direct map from which address on?",
-        facts=lambda rng: {"version": rng.choice(("4.9", "4.14", "4.19", "5.4", "5.10", "6.1"))},
+        facts=lambda rng: {"version": rng.choice(("4.4", "4.9", "4.18", "5.4", "5.10", "6.1"))},
         answer=lambda version: _first(
             "x86-64, 4 levels, before 4.20" if version.startswith("4.") else "x86-64, 4 levels, nokaslr"
         ),
@@ -114,8 +114,8 @@ OLDER = apart(
             ),
             Misconception("it is where the image is", always(0xFFFF_FFFF_8000_0000), "Is RAM larger than 2 GiB?"),
         ),
-        because="0xffff_8800_0000_0000 until 4.19; 4.20 put the LDT's remap there and moved it up.",
-        show=hex,
+        because="it was 0xffff_8800_0000_0000 until room for the LDT came in there: in 4.20, and in 4.19.5.",
+        show=group_hex,
     )
 )
 

@@ -62,7 +62,7 @@ def _physical(va: int) -> int:
 PHYSICAL = apart(
     Question(
         id="09.physical",
-        ask="A PC with nokaslr: {va:#x} is in its direct map. Fill in the open step.",
+        ask="A PC with nokaslr: {va:#_x} is in its direct map. Fill in the open step.",
         facts=_pointer,
         answer=_physical,
         misconceptions=(
@@ -70,7 +70,7 @@ PHYSICAL = apart(
             Misconception(
                 "a physical address is the lower 32 bits", lambda va: va & 0xFFFF_FFFF, "Is there RAM above 4 GiB?"
             ),
-            Misconception("the offset is that of 4.19", lambda va: va - OLDER_OFFSET, "Where does 6.1 begin?"),
+            Misconception("the offset is that of older kernels", lambda va: va - OLDER_OFFSET, "Where does 6.1 begin?"),
             Misconception("the frame number is wanted", lambda va: _physical(va) >> 12, "Which step divides?"),
         ),
         because="address less the direct map's first one.",
@@ -92,7 +92,7 @@ def _page(va: int) -> int:
 PAGE = apart(
     Question(
         id="09.page",
-        ask="The same PC. virt_to_page({va:#x}): which address does it return?",
+        ask="The same PC. virt_to_page({va:#_x}): which address does it return?",
         facts=_pointer,
         answer=_page,
         misconceptions=(
@@ -134,7 +134,7 @@ def _alias(va: int) -> int:
 ALIAS = apart(
     Question(
         id="09.alias",
-        ask="The same PC (phys_base is 0). A function of the kernel is at {va:#x}. At which address of the direct map "
+        ask="The same PC (phys_base is 0). A function of the kernel is at {va:#_x}. At which address of the direct map "
         "are its bytes?",
         facts=_symbol,
         answer=_alias,

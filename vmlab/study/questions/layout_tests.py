@@ -73,12 +73,12 @@ def window_valid() -> str:
 
 WINDOW = Question(
     id="09.window",
-    ask="A 32-bit PC with 1 GiB. kmap of a HighMem page returned 0xfec00000, which is not 1:1 mapped. What does "
+    ask="A 32-bit PC with 1 GiB. kmap of a HighMem page returned 0xfec0_0000, which is not 1:1 mapped. What does "
     "virt_addr_valid say of it?",
     facts=fixed({}),
     choices=lambda: {
         "no": "false: it knows the direct map from the windows",
-        "yes": "true, wrongly: less 0xc0000000 that is a frame number which exists",
+        "yes": "true, wrongly: less 0xc000_0000 that is a frame number which exists",
         "highmem": "true, rightly: the page is real memory, in HighMem",
     },
     answer=lambda: window_valid(),
@@ -94,7 +94,7 @@ WINDOW = Question(
             "How would arithmetic know what the window shows today?",
         ),
     ),
-    because="0xfec00000 − 0xc0000000 = 0x3ec00000, below 1 GiB: frame 0x3ec00 has a struct page, of another page.",
+    because="0xfec0_0000 − 0xc000_0000 = 0x3ec0_0000, below 1 GiB: frame 0x3ec00 has a struct page, of another page.",
 )
 
 
@@ -143,8 +143,8 @@ def stack_area(name: str) -> str:
 
 STACK = Question(
     id="09.stack",
-    ask="A driver has `char buf[64];` in a function, and wants a device to write there. On the ARM board (and on "
-    "64-bit kernels): is &buf 1:1 mapped?",
+    ask="A function of a driver has a local array, buf, and wants a device to write there. On the ARM board, and on "
+    "64-bit kernels: is the address of buf 1:1 mapped?",
     facts=fixed({}),
     choices=lambda: {
         "direct": "yes: stacks are kernel data, as kmalloc's objects are",
@@ -162,7 +162,8 @@ STACK = Question(
             "a system call runs on the process's own stack", always("user"), "Would the kernel trust that memory?"
         ),
     ),
-    because="CONFIG_VMAP_STACK: a guard page below catches overflows. So no DMA to the stack.",
+    because="with CONFIG_VMAP_STACK a guard page below the stack catches overflows. So a driver must not use its stack "
+    "for DMA: there is no constant that leads to the frames.",
 )
 
 POINTER = Scenario(
@@ -171,7 +172,7 @@ POINTER = Scenario(
     "with frame and struct page. It must run on 32-bit and 64-bit kernels, and must never crash. How do you decide?",
     ways=(
         (
-            "compare with 0xffff888000000000",
+            "compare with 0xffff_8880_0000_0000",
             "two instructions",
             "wrong on each machine with KASLR, on 5-level tables, before 4.20, and on every other architecture",
         ),
