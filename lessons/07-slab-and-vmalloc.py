@@ -66,7 +66,7 @@ reveal(ask.HOME, lambda: f"Asked of the model: addresses of the {area}, frame {p
 predict(ask.CAP)
 
 # %%
-reveal(ask.CAP, lambda: views.ruler(ask.fresh()))
+reveal(ask.CAP, lambda: views.zone_map(ask.fresh(), marks=False))
 
 # %% [markdown]
 # Two things with similar names were taken for one. **HighMem** is a range of *frames*, those which the direct map
@@ -89,7 +89,7 @@ predict(ask.KMALLOC)
 machines = {"PC": vm.boot(vm.load_machine(ask.PC)), "ARM board": ask.fresh()}
 rows = [
     (asked, name, (given := kernel.slab.ksize(kernel.kmalloc(asked))), given - asked)
-    for asked in (100, 129, 200)
+    for asked in (20, 90, 129)
     for name, kernel in machines.items()
 ]
 reveal(ask.KMALLOC, lambda: views.Table(("asked", "on", "object", "wasted"), rows))
@@ -98,6 +98,15 @@ reveal(ask.KMALLOC, lambda: views.Table(("asked", "on", "object", "wasted"), row
 # Two sizes, 96 and 192, lie between the powers of two. The ARM board has no cache below 64 bytes and none of 96:
 # a device may write to kmalloc'ed memory, so no object may share a **cache line** of the CPU with another
 # (`ARCH_KMALLOC_MINALIGN`).
+
+# %% [markdown]
+# What a request wastes, in three steps: *caches*, *cache*, *waste*.
+
+# %%
+slab_steps.kmalloc_steps(90, "32-bit ARM (smallest cache 64 bytes)", 64)
+
+# %%
+practise(slab_steps.WASTE_STEP)
 
 # %%
 practise(slab_steps.WASTE)
@@ -115,7 +124,7 @@ reveal(ask.LARGE)
 # ## 4. From a size to a slab: four steps
 #
 # How many pages should a slab have? More pages waste less at the end, and serve more requests before the page
-# allocator is asked again; but large blocks are hard to get. The steps have the same names from here on.
+# allocator is asked again; but large blocks are hard to get.
 
 # %%
 predict(ask.TASKS)
@@ -125,11 +134,17 @@ task_structs = ask.fresh().slab["task_struct"]
 title = "One slab of task_struct, Linux 6.1 on the ARM board"
 reveal(ask.TASKS, lambda: views.slab_layout(task_structs.sizes, task_structs.order, title, 4))
 
+# %% [markdown]
+# The steps have the same names from here on. Step *order* is the only one with a rule of its own. The more CPUs, the
+# more objects the kernel wants in a slab: 8 for one CPU, 12 for two, 16 for four, 20 for eight. It takes the smallest
+# block with so many, but nothing above order 3; and if more than a sixteenth would be left over, it tries larger
+# blocks, up to order 3 again (`calculate_order`).
+
 # %%
 slab_steps.order_steps(task_structs.object_size, task_structs.rules, align=task_structs.sizes.align)
 
 # %% [markdown]
-# Is the model right? The real kernels printed their `/proc/slabinfo`:
+# Is the model right? The real kernels printed their `/proc/slabinfo`: bytes apart, objects a slab, pages a slab.
 
 # %%
 for name in ("arm-virt-armmp-1g", "amd64-pc-4g"):
@@ -158,9 +173,10 @@ practise(ask.FRAMES)
 # Now change the object. Tab moves from control to control, arrow keys move a slider, and its number can be typed.
 # Guess before you touch a control:
 #
-# 1. Which sizes waste most? Compare 1,360, 1,368 and 2,752.
-# 2. What do more CPUs change, and up to which order?
-# 3. What does SLAB_TYPESAFE_BY_RCU do to the place of the free pointer, and why?
+# 1. Which size wastes most of its slab, 1,360, 1,368 or 2,752?
+# 2. With 672 bytes: what do more CPUs change, and up to which order? What does SLAB_HWCACHE_ALIGN change?
+# 3. What does SLAB_TYPESAFE_BY_RCU do to the place of the free pointer? (Its objects may still be read after they were
+#    freed.)
 
 # %%
 explore.order_explorer()
@@ -221,8 +237,9 @@ last = lists.objects(cache, 1)[0]
 reveal(lists.NEXT_SLAB, lambda: views.slab_lists(cache, "After the next allocation", mark=last))
 
 # %% [markdown]
-# Do it yourself: press a button, or type its letter. Letters A, B, C … are owners; numbers show the order in which
-# free objects will be handed out (drawn at random for each new slab, `CONFIG_SLAB_FREELIST_RANDOM`). Guess first:
+# Do it yourself: press a button, or type its letter. Letters A, B, C … are owners (after Z comes A1); numbers show the
+# order in which free objects will be handed out (drawn at random for each new slab, `CONFIG_SLAB_FREELIST_RANDOM`).
+# Guess first:
 #
 # 1. Fill one slab from CPU 0. On which list does it stand?
 # 2. Allocate on CPU 1: from the same slab?
@@ -264,6 +281,15 @@ predict(areas.GUARD)
 
 # %%
 reveal(areas.GUARD)
+
+# %% [markdown]
+# Where the next area begins, in three steps: *pages*, *guard*, *place*.
+
+# %%
+slab_place.place_steps(0xF080_0000, 10_000, 100)
+
+# %%
+practise(slab_place.NEXT_STEP)
 
 # %%
 practise(slab_place.NEXT)
@@ -327,7 +353,8 @@ own_caches()
 
 # %% [markdown]
 # If the first lines are about files (`inode`, `dentry`, `ext4`): the kernel keeps what it knows of files as long as
-# nobody needs the memory. Who made most areas in vmalloc space?
+# nobody needs the memory. Who made most areas in vmalloc space? (`kernel_clone` makes the kernel stacks of tasks,
+# `pcpu_…` the variables of which each CPU has its own.)
 
 # %%
 own_areas()

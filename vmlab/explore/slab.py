@@ -32,7 +32,7 @@ FLAGS = {
 }
 WORDS = {"64-bit (word of 8 bytes)": 8, "32-bit (word of 4 bytes)": 4}
 ORDER_CONTROLS: tuple[Control, ...] = (
-    Slider("size", "Object size, bytes", 8, 10000, 8, 2752),
+    Slider("size", "Object size, bytes", 8, 10000, 8, 672),
     Choice("flags", "Cache's flags", FLAGS, SlabFlag.NONE),
     Slider("cpus", "CPUs", 1, 64, 1, 4),
     Choice("word", "Kernel", WORDS, 4),
@@ -125,9 +125,9 @@ class History:
 
 
 def _owner(names: dict[int, str]) -> str:
-    """A letter for the next owner: the one after the highest."""
-    used = max((ord(name) for name in names.values()), default=ord("A") - 1)
-    return chr(ord("A") + (used - ord("A") + 1) % 26)
+    """A name for the next owner: A to Z, then A1 to Z1, and so on."""
+    number = 1 + max((ord(name[0]) - ord("A") + 26 * int(name[1:] or 0) for name in names.values()), default=-1)
+    return chr(ord("A") + number % 26) + (str(number // 26) if number >= 26 else "")
 
 
 def draw_objects(done: str) -> Scene:

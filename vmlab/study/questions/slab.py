@@ -203,7 +203,7 @@ FRAMES = Question(
     facts=lambda rng: {"tasks": rng.randrange(100, 30_000), "objects": task_cache()[1], "pages": task_cache()[2]},
     answer=lambda tasks, objects, pages: -(-tasks // objects) * pages,
     misconceptions=(
-        Misconception("one task, one frame", lambda tasks, objects, pages: tasks, "Do they share slabs?"),
+        Misconception("each task takes a frame", lambda tasks, objects, pages: tasks, "Do they share slabs?"),
         Misconception(
             "a slab is one frame", lambda tasks, objects, pages: -(-tasks // objects), "How many pages has a slab?"
         ),

@@ -64,11 +64,12 @@ LAST = Question(
     misconceptions=(
         Misconception("the list is a queue", always("b"), "At which end does a freed object join the list?"),
         Misconception(
-            "freed objects rest before they are used again", always("new"), "Which one is still in the cache?"
+            "freed objects rest before they are used again", always("new"), "Which one is still in the CPU's cache?"
         ),
         Misconception("slab takes the lowest address first", always("low"), "Would it have to search?"),
     ),
-    because="a freed object goes to the head of the CPU's list: last in, first out, while its lines are warm.",
+    because="a freed object goes to the head of the CPU's list: last in, first out. Its bytes are probably still in "
+    "the CPU's cache.",
 )
 
 
@@ -88,8 +89,8 @@ def unchecked_double_free() -> str:
 
 TWICE = Question(
     id="07.twice",
-    ask="A driver frees one object twice, and two others allocate from the same cache afterwards. If nothing "
-    "checked, what would the free list lead to?",
+    ask="A driver frees one object twice, and two others allocate from the same cache afterwards. If nobody "
+    "checks it, what follows?",
     facts=fixed({}),
     choices=lambda: {
         "nothing": "nothing bad: the second free has no effect",

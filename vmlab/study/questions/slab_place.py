@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 from ...kernel import boot
 from ...machine import Machine
@@ -41,10 +42,13 @@ def place_steps(start: int, first: int, second: int) -> Steps:
     return Steps.of(
         (
             Step(
-                "pages", "each size rounded up to pages", f"{first:,} and {second:,}", f"{one - 4096:,}, {two - 4096:,}"
+                "pages",
+                "each size rounded up to pages",
+                f"{first:,} and {second:,}",
+                f"{one - 4096:,} and {two - 4096:,}",
             ),
             Step("guard", "one page more for each", "+ 4,096", f"{one:,} and {two:,}"),
-            Step("place", "lowest free address", f"{start:#x} + {one:#x} + {two:#x}", f"{start + one + two:#x}"),
+            Step("place", "lowest free address", f"{start:#_x} + {one:#x} + {two:#x}", f"{start + one + two:#_x}"),
         )
     )
 
@@ -52,7 +56,7 @@ def place_steps(start: int, first: int, second: int) -> Steps:
 NEXT = apart(
     Question(
         id="07.next",
-        ask="vmalloc space begins at {start:#x} and is empty. vmalloc({first:,}), then vmalloc({second:,}). At which "
+        ask="vmalloc space begins at {start:#_x} and is empty. vmalloc({first:,}), then vmalloc({second:,}). At which "
         "address does a third area begin?",
         facts=_areas,
         answer=third,
@@ -78,4 +82,12 @@ NEXT = apart(
         because="each area takes its pages and one guard page, from the lowest free address on.",
         show=hex,
     )
+)
+
+NEXT_STEP = replace(
+    NEXT,
+    id="07.next-step",
+    ask="One step is open, and what follows it. vmalloc space begins at {start:#_x} and is empty. vmalloc({first:,}), "
+    "then vmalloc({second:,}). At which address does a third area begin?",
+    blank="guard",
 )

@@ -54,8 +54,8 @@ HIGH = apart(
 
 LINEAR = Question(
     id="07.recall.linear",
-    ask="The direct map begins at virtual {offset:#x} and maps physical {start:#x} there. What is the virtual address "
-    "of physical {pa:#x}?",
+    ask="The direct map begins at virtual {offset:#_x} and maps physical {start:#_x} there. What is the virtual "
+    "address of physical {pa:#_x}?",
     facts=lambda rng: {"offset": 0xC000_0000, "start": 0x4000_0000, "pa": 0x4000_0000 + rng.randrange(GiB // 2)},
     answer=lambda offset, start, pa: pa - start + offset,
     misconceptions=(
@@ -93,8 +93,10 @@ REQUEST = apart(
         facts=lambda rng: {"asked": rng.randrange(9, 190)},
         answer=lambda asked: served(asked, 8),
         misconceptions=(
-            Misconception("exactly as asked", lambda asked: asked, "Is there a cache of that size?"),
-            Misconception("a page", always(PAGE_SIZE), "Who gives pages?"),
+            Misconception(
+                "an object has exactly the size asked for", lambda asked: asked, "Is there a cache of that size?"
+            ),
+            Misconception("each request takes a page", always(PAGE_SIZE), "Who gives pages?"),
             Misconception("the next smaller cache is taken", lambda asked: _smaller(asked), "Would it fit?"),
         ),
         because="the smallest of 8, 16, 32, 64, 96, 128, 192, 256 … that holds it.",

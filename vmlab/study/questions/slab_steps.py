@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 from ...physical import kmalloc
 from ...physical.slab_size import (
@@ -26,6 +27,7 @@ def order_steps(size: int, rules: CpuRules, flags: SlabFlag = SlabFlag.NONE, ali
     align = calculate_alignment(flags, align, size, rules)
     sizes = calculate_sizes(size, align, flags, word=rules.word)
     order, cpus = calculate_order(sizes.size, rules.order_cpus), rules.order_cpus
+    several = f"{cpus} CPU{'s' * (cpus != 1)}"
     wanted, slab = 4 * (cpus.bit_length() + 1), PAGE_SIZE << order
     objects = order_objects(order, sizes.size)
     inner = sizes.offset + rules.word if sizes.free_pointer_outside else sizes.inuse
@@ -36,7 +38,7 @@ def order_steps(size: int, rules: CpuRules, flags: SlabFlag = SlabFlag.NONE, ali
             Step("align", "rounded up to the alignment", f"{inner:,} to {align:,}", f"{sizes.size:,} bytes apart"),
             Step(
                 "order",
-                f"fewest pages for {wanted} objects ({cpus} CPUs), as far as order 3 and little waste allow",
+                f"fewest pages for {wanted} objects ({several}), as far as order 3 and little waste allow",
                 f"{slab:,} bytes, {slab % sizes.size:,} left over",
                 f"order {order}",
             ),
@@ -50,7 +52,7 @@ def _rules(cpus: int, word: int) -> CpuRules:
 
 
 def _object(rng: random.Random) -> Facts:
-    return {"size": rng.randrange(650, 3300), "align": rng.choice((32, 64)), "cpus": rng.choice((1, 2, 4, 8))}
+    return {"size": rng.randrange(650, 3300), "align": rng.choice((32, 64)), "cpus": rng.choice((2, 4, 8))}
 
 
 def _distance(size: int, align: int, cpus: int) -> int:
@@ -192,4 +194,11 @@ WASTE = apart(
         steps=kmalloc_steps,
         because="the smallest cache that holds the request, less the request.",
     )
+)
+
+WASTE_STEP = replace(
+    WASTE,
+    id="07.waste-step",
+    ask="One step is open, and what follows it. kmalloc({bytes_}) on {where}. How many bytes are wasted?",
+    blank="cache",
 )
