@@ -62,7 +62,7 @@ predict(ask.WINDOW)
 # %%
 machines = {name: vm.boot(vm.load_machine(name)) for name in ask.MACHINES}
 rows = [
-    (name, f"{(pool := ask.window_of(kernel)).base:#x}", pool.slots, kernel.zones["HighMem"].present_pages)
+    (name, f"{(pool := ask.window_of(kernel)).base:#_x}", pool.slots, kernel.zones["HighMem"].present_pages)
     for name, kernel in machines.items()
 ]
 reveal(ask.WINDOW, lambda: views.Table(("machine", "window from", "slots", "HighMem pages"), rows))
@@ -74,7 +74,8 @@ reveal(ask.WINDOW, lambda: views.Table(("machine", "window from", "slots", "High
 #
 # ## 3. What may live there
 #
-# A page allocator's caller says with its **gfp** flags whether HighMem will do: `__GFP_HIGHMEM`.
+# Whoever asks the page allocator for a page says with **gfp** flags what will do. One flag, `__GFP_HIGHMEM`, says: a
+# page of HighMem will.
 
 # %%
 predict(ask.LIVES)
@@ -155,10 +156,29 @@ practise(highmem_steps.SLOT)
 practise(highmem_steps.ADDRESS)
 
 # %% [markdown]
-# ### Flushes and counts
+# ### Flushes
+#
+# The board of the worked example again, but 700 pages are read.
+
+# %%
+highmem_steps.flush_steps("an ARM board", 0xBFE0_0000, 512, last=400, pages=700)
+
+# %%
+practise(highmem_steps.FLUSHES_STEP)
 
 # %%
 practise(highmem_steps.FLUSHES)
+
+# %% [markdown]
+# ### Counts
+#
+# One page is mapped by five users, and two of them have given it back.
+
+# %%
+highmem_steps.count_steps(maps=5, unmaps=2)
+
+# %%
+practise(highmem_steps.COUNT_STEP)
 
 # %%
 practise(highmem_steps.COUNT)
@@ -210,8 +230,8 @@ full, waits = kept.filled()
 reveal(kept.FULL, lambda: views.kmap_window(full, "All slots in use", f"{waits.tell()}."))
 
 # %% [markdown]
-# The task sleeps, uninterruptibly, on one queue for all; `kunmap` wakes everybody, and who finds no slot sleeps
-# again. A task that forgets a `kunmap` takes its slot from all others until the next boot. And there is worse:
+# The task sleeps on one queue for all, and not even a signal wakes it; `kunmap` wakes everybody, and who finds no slot
+# sleeps again. A task that forgets a `kunmap` takes its slot from all others until the next boot. And there is worse:
 
 # %%
 predict(local.DEADLOCK)
@@ -235,7 +255,7 @@ explore.window_explorer()
 #
 # A lock for all CPUs, a flush of all TLBs, a queue: too much for copying one page. **`kmap_local_page(page)`** (since
 # Linux 5.11; `kmap_atomic` before) uses a few slots that belong to the CPU, in the **fixmap**, a range of addresses
-# that are fixed when the kernel is built. No lock, no queue, and only the own TLB forgets an entry.
+# that are fixed when the kernel is built. No lock, no queue, and only this CPU's TLB has to forget an entry.
 
 # %%
 predict(local.DEPTH)
@@ -256,7 +276,7 @@ reveal(local.ORDER, lambda: "The model refuses it, in the kernel's words: " + lo
 kernel = machines[ask.MACHINES[-1]]
 page = kernel.alloc_pages(0, "GFP_HIGHUSER")
 with kernel.kmap_local(page) as va:
-    print(f"frame {page.pfn:#x} of zone {page.zone} is at {va:#x}")
+    print(f"frame {page.pfn:#x} of zone {page.zone} is at {va:#_x}")
 
 # %% [markdown]
 # Whose stack is it, the CPU's or the task's?
@@ -291,8 +311,9 @@ reveal(local.WIDE)
 # That is why most programmers have never seen a stale window, and why code that works on a 64-bit PC can still be
 # wrong: there, `kunmap` does nothing. New code is asked to use `kmap_local_page`, and to avoid `kmap`.
 #
-# **The answer to the asker.** At most a few megabytes of HighMem have an address at any moment, and a pointer to them
-# is good only until it is given back. That is enough, because nothing that needs a lasting address is put there.
+# **The answer to the asker.** Windows show at most a few megabytes of HighMem at any moment, and a pointer into one is
+# good only until it is given back. That is enough: what needs an address for longer is in lowmem, or vmalloc gives it
+# one (lesson 07).
 #
 # ## 9. Which way to a page?
 

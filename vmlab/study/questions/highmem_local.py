@@ -123,7 +123,7 @@ def wide(pfn: int) -> tuple[int, int]:
 
 WIDE = Question(
     id="08.wide",
-    ask="A 64-bit PC, whose direct map begins at {offset:#x} and maps physical 0 there. What does kmap return for the "
+    ask="A 64-bit PC, whose direct map begins at {offset:#_x} and maps physical 0 there. What does kmap return for the "
     "page of frame {pfn:#x}?",
     facts=lambda rng: {"pfn": 0x12345, "offset": wide(0x12345)[1]},
     answer=lambda pfn, offset: wide(pfn)[0],

@@ -24,7 +24,7 @@ def _board(rng: random.Random) -> Facts:
 BORDER = apart(
     Question(
         id="08.recall.border",
-        ask="A board has {ram} MiB of RAM from {start:#x} on; {low} MiB of it are lowmem. What is the number of "
+        ask="A board has {ram} MiB of RAM from {start:#_x} on; {low} MiB of it are lowmem. What is the number of "
         "HighMem's first frame?",
         facts=_board,
         answer=lambda start, low, ram: (start + low * MiB) >> 12,
@@ -70,7 +70,11 @@ GUARD = apart(
         facts=lambda rng: {"pages": rng.randrange(3, 200)},
         answer=lambda pages: area_pages(pages),
         misconceptions=(
-            Misconception("as many as it maps", lambda pages: pages, "What is behind the last page?"),
+            Misconception(
+                "an area takes as many pages of addresses as it maps",
+                lambda pages: pages,
+                "What is behind the last page?",
+            ),
             Misconception(
                 "areas are powers of two", lambda pages: 1 << (pages - 1).bit_length(), "Is vmalloc buddy's?"
             ),
@@ -130,9 +134,13 @@ AGAIN = apart(
         facts=lambda rng: {"slots": (slots := rng.choice((512, 1024))), "last": rng.randrange(9, slots - 9)},
         answer=lambda slots, last: until_flush(slots, last),
         misconceptions=(
-            Misconception("as many as there are slots", lambda slots, last: slots, "Where does the scan stand?"),
-            Misconception("one: each kunmap flushes", always(1), "What does kunmap do to the count?"),
-            Misconception("as many as were read so far", lambda slots, last: last, "Which slot ends the round?"),
+            Misconception("the scan begins anew at slot 0", lambda slots, last: slots, "Where does the scan stand?"),
+            Misconception("each kunmap flushes", always(1), "What does kunmap do to the count?"),
+            Misconception(
+                "the number of slots already passed is what is left",
+                lambda slots, last: last,
+                "Which slot ends the round?",
+            ),
         ),
         because="the flush comes with the page that gets slot 0: the number of slots, less last_pkmap_nr.",
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import random
+from dataclasses import replace
 
 from ...units import PAGE_SIZE, group_hex
 from ...virtual.pkmap import Pkmap
@@ -47,12 +48,12 @@ def round_steps(where: str, base: int, slots: int, last: int, pages: int) -> Ste
     slot = (last + pages) % slots
     return Steps.of(
         (
-            Step("advance", "one slot on for each new page", f"{last} + {pages}", f"{last + pages}"),
-            Step("wrap", "slots go round: the remainder is the slot", f"{last + pages} mod {slots}", f"{slot}"),
+            Step("advance", "one slot on for each new page", f"{last} + {pages:,}", f"{last + pages:,}"),
+            Step("wrap", "slots go round: the remainder is the slot", f"{last + pages:,} mod {slots:,}", f"{slot:,}"),
             Step(
                 "address",
                 "one page for each slot before it",
-                f"{group_hex(base)} + {slot} × {PAGE_SIZE:#x}",
+                f"{group_hex(base)} + {slot:,} × {PAGE_SIZE:#x}",
                 group_hex(base + slot * PAGE_SIZE),
             ),
         )
@@ -60,7 +61,7 @@ def round_steps(where: str, base: int, slots: int, last: int, pages: int) -> Ste
 
 
 ASK = (
-    "On {where} kmap's window has {slots:,} slots from {base:#x}; last_pkmap_nr is {last}. Then {pages:,} new HighMem "
+    "On {where} kmap's window has {slots:,} slots from {base:#_x}; last_pkmap_nr is {last}. Then {pages:,} new HighMem "
     "pages are read one after the other, each with kmap and kunmap, and nobody else maps any. "
 )
 HINTS = ("By how many slots does the scan go on?", "wrap: last_pkmap_nr plus the pages, modulo the number of slots.")
@@ -127,12 +128,15 @@ ADDRESS = apart(
 )
 
 
-def _flush_steps(where: str, base: int, slots: int, last: int, pages: int) -> Steps:
+def flush_steps(where: str, base: int, slots: int, last: int, pages: int) -> Steps:
+    """How often the scan comes to slot 0."""
     wraps = (last + pages) // slots
     return Steps.of(
         (
-            Step("advance", "one slot on for each new page", f"{last} + {pages}", f"{last + pages}"),
-            Step("flushes", "whole rounds that end on the way", f"{last + pages} / {slots}, rounded down", f"{wraps}"),
+            Step("advance", "one slot on for each new page", f"{last} + {pages:,}", f"{last + pages:,}"),
+            Step(
+                "flushes", "whole rounds that end on the way", f"{last + pages:,} / {slots:,}, rounded down", f"{wraps}"
+            ),
         )
     )
 
@@ -155,18 +159,19 @@ FLUSHES = apart(
             ),
         ),
         hints=("When is an idle slot taken out of the page table?", "flushes: one each time the scan comes to slot 0."),
-        steps=_flush_steps,
+        steps=flush_steps,
         because="one for each wrap, however many slots it frees.",
     )
 )
 
 
-def _count_steps(maps: int, unmaps: int) -> Steps:
+def count_steps(maps: int, unmaps: int) -> Steps:
+    """The count of a slot from its users."""
     return Steps.of(
         (
             Step("map", "the first kmap makes the entry", "an entry that nobody uses", "1"),
             Step("users", "each kmap adds one user", f"1 + {maps}", f"{1 + maps}"),
-            Step("count", "each kunmap takes one away", f"{1 + maps} - {unmaps}", f"{1 + maps - unmaps}"),
+            Step("count", "each kunmap takes one away", f"{1 + maps} − {unmaps}", f"{1 + maps - unmaps}"),
         )
     )
 
@@ -195,10 +200,14 @@ COUNT = apart(
             Misconception("a page that is mapped twice has two slots", always(2), "What does kmap look for first?"),
         ),
         hints=("What is the count with no user at all, while the entry stands?", "count: 1, and 1 for each user."),
-        steps=_count_steps,
+        steps=count_steps,
         because="1 for the entry, and 1 for each user.",
     )
 )
+
+
+FLUSHES_STEP = replace(FLUSHES, id="08.flushes-step", ask="One step is open. " + FLUSHES.ask, blank="flushes")
+COUNT_STEP = replace(COUNT, id="08.count-step", ask="One step is open. " + COUNT.ask, blank="count")
 
 
 @functools.cache

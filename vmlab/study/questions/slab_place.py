@@ -84,10 +84,4 @@ NEXT = apart(
     )
 )
 
-NEXT_STEP = replace(
-    NEXT,
-    id="07.next-step",
-    ask="One step is open, and what follows it. vmalloc space begins at {start:#_x} and is empty. vmalloc({first:,}), "
-    "then vmalloc({second:,}). At which address does a third area begin?",
-    blank="guard",
-)
+NEXT_STEP = replace(NEXT, id="07.next-step", ask="One step is open, and what follows it. " + NEXT.ask, blank="guard")

@@ -197,8 +197,5 @@ WASTE = apart(
 )
 
 WASTE_STEP = replace(
-    WASTE,
-    id="07.waste-step",
-    ask="One step is open, and what follows it. kmalloc({bytes_}) on {where}. How many bytes are wasted?",
-    blank="cache",
+    WASTE, id="07.waste-step", ask="One step is open, and what follows it. " + WASTE.ask, blank="cache"
 )
