@@ -24,6 +24,7 @@ from vmlab import lab as vmlab_lab
 from vmlab.doctor import BROWSERS
 
 HERE = Path(__file__).resolve().parent
+LONGEST = {"test_lesson_03", "test_lesson_06", "test_lesson_12"}  # what their cells compute takes seconds
 # Chromium's own traffic is noise at best, and where there is no network it costs time at every start.
 FLAGS = (
     "--disable-gpu",
@@ -56,8 +57,17 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run them last: Playwright keeps an event loop."""
-    items.sort(key=lambda item: HERE in item.path.parents)
+    """Run them last, as Playwright keeps an event loop, and the longest first: two workers then end together."""
+    items.sort(key=lambda item: (HERE in item.path.parents, item.path.stem not in LONGEST))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Keep a picture of the page as it is when a test fails."""
+    report = yield
+    if report.failed and "lab_page" in getattr(item, "funcargs", {}):
+        item.funcargs["lab_page"].screenshot(re.sub(r"[^\w.-]+", "-", f"failed-{report.when}-{item.name}"))
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -115,11 +125,10 @@ def lab_page(server: Server, chromium: Browser) -> LabPage:
 
 
 @pytest.fixture
-def lab(lab_page: LabPage, request: pytest.FixtureRequest) -> Iterator[LabPage]:
-    """The lab without a notebook; the one that the test opens is closed again, and a picture of it kept."""
+def lab(lab_page: LabPage) -> Iterator[LabPage]:
+    """The lab without a notebook; the one that the test opens is closed again."""
     lab_page.console_errors.clear()
     yield lab_page
-    lab_page.screenshot(re.sub(r"[^\w.-]+", "-", request.node.name))
     if lab_page.has_notebook():
         lab_page.close_notebook()
 
@@ -137,12 +146,11 @@ def opened(lab_page: LabPage, server: Server, request: pytest.FixtureRequest) ->
 
 
 @pytest.fixture
-def lesson(opened: LabPage, server: Server, request: pytest.FixtureRequest) -> Iterator[LabPage]:
+def lesson(opened: LabPage, server: Server) -> Iterator[LabPage]:
     """The module's notebook as `opened`, or as the test before left it; nothing may go wrong anywhere meanwhile."""
     said = server.log.stat().st_size
     yield opened
-    opened.screenshot(re.sub(r"[^\w.-]+", "-", request.node.name))
-    troubles = opened.troubles()
+    troubles = [*opened.troubles(), *opened.popups()]
     opened.forget_troubles()
     assert troubles == []
     assert "Traceback" not in server.log.read_text(errors="replace")[said:]

@@ -16,6 +16,7 @@ NOTEBOOKS = ROOT / "notebooks"
 ARTIFACTS = ROOT / "artifacts"
 # However long a busy machine takes: waiting ends when what is waited for is there, so a long limit costs nothing.
 PATIENCE = 30_000  # ms
+POLL = 50  # ms between two looks; to look at every frame keeps a core busy
 expect.set_options(timeout=PATIENCE)
 
 
@@ -74,17 +75,21 @@ class LabPage:
         if not self.page.url.startswith(self.url):
             self.open_lab()
         self.page.evaluate("path => vmlabTest.open(path)", name)
-        self.page.wait_for_function("() => vmlabTest.kernel()?.status === 'idle'", timeout=4 * PATIENCE)
+        self.page.wait_for_function("() => vmlabTest.kernel()?.status === 'idle'", timeout=4 * PATIENCE, polling=POLL)
 
     def close_notebook(self) -> None:
-        """Close the notebook in front as it is, and end its kernel."""
-        self.page.evaluate("() => vmlabTest.close()")
+        """Close the notebook in front as it is; its kernel ends by itself."""
+        self.page.evaluate("() => { vmlabTest.close() }")
 
     def run_all(self) -> None:
         """Run every cell; fail with the errors if a cell has one."""
-        self.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")
-        self.page.wait_for_function("() => vmlabTest.finished()", timeout=4 * PATIENCE)
-        assert self.errors() == []
+        assert self.page.evaluate("limit => vmlabTest.runAll(limit)", 4 * PATIENCE), "the cells came to no end"
+        errors = self.errors()
+        assert errors == [], errors
+
+    def add_cell(self, source: str) -> None:
+        """Put a cell below the others, not run yet."""
+        self.page.evaluate("source => vmlabTest.addCell(source)", source)
 
     def run_again(self, source: str) -> None:
         """Run the one cell whose source has this text; what was done in its output is gone."""
@@ -125,7 +130,7 @@ class LabPage:
         """Wait until a picture is there and differs from `before`."""
         arguments = [handle(cell), picture, before]
         changed = "(all) => vmlabTest.changed(...all)"
-        self.page.wait_for_function(changed, arg=arguments)
+        self.page.wait_for_function(changed, arg=arguments, polling=POLL)
 
     def screenshot(self, name: str) -> Path:
         """Keep a picture of the page in artifacts/ and return its path."""

@@ -51,7 +51,7 @@ def output(cell: Locator) -> Locator:
 
 
 def heights(lab: LabPage, cell: Locator) -> float:
-    """Record the lowest height of the cell's output from now on, at every animation frame; return it as it is now."""
+    """Record the lowest height of the cell's output from now on; return it as it is now."""
     return lab.page.evaluate("root => vmlabTest.watchHeight(root)", handle(cell))
 
 

@@ -48,23 +48,24 @@ window.vmlabTest = {
 
   // --- the cell's height ---
 
-  // Record the lowest height of a cell's output from now on, at every animation frame.
+  // Record the lowest height of a cell's output from now on: the observer is called before every frame that changes it.
   watchHeight(root) {
     const area = root.querySelector(".jp-Cell-outputArea");
+    this.watch?.observer.disconnect();
     const watch = this.watch = { lowest: area.getBoundingClientRect().height };
-    const look = () => {
-      if (this.watch !== watch) return; // another cell is watched now
-      watch.lowest = Math.min(watch.lowest, area.getBoundingClientRect().height);
-      requestAnimationFrame(look);
-    };
-    requestAnimationFrame(look);
+    const look = () => { watch.lowest = Math.min(watch.lowest, area.getBoundingClientRect().height); };
+    watch.observer = new ResizeObserver(look);
+    watch.observer.observe(area);
     return watch.lowest;
   },
 
   // --- notebooks ---
 
+  ended: {}, // of each notebook that was closed, by its path: a promise that its kernel is gone
+
   // Open a notebook in a page that is there already, and wait until it is in front.
   async open(path) {
+    await this.ended[path]; // or it would be given the old kernel
     const notebook = await window.jupyterapp.commands.execute("docmanager:open", { path });
     while (window.jupyterapp.shell.currentWidget !== notebook) await new Promise(requestAnimationFrame);
     await notebook.context.ready;
@@ -82,12 +83,26 @@ window.vmlabTest = {
     });
   },
 
-  // Close the notebook in front, unsaved, and end its kernel.
-  async close() {
+  // Close the notebook in front, unsaved, and let its kernel end meanwhile.
+  close() {
     const notebook = window.jupyterapp.shell.currentWidget;
-    await notebook.sessionContext.shutdown();
+    const { path, id } = notebook.sessionContext.session;
     notebook.context.model.dirty = false;
     notebook.dispose();
+    this.ended[path] = window.jupyterapp.serviceManager.sessions.shutdown(id);
+  },
+
+  // Put a code cell below the others of the notebook in front.
+  addCell(source) {
+    const cells = window.jupyterapp.shell.currentWidget.content.model.sharedModel;
+    cells.insertCell(cells.cells.length, { cell_type: "code", source, metadata: {} });
+  },
+
+  // Run every cell. True when all were run, or when one failed; false if that took longer than `limit` ms.
+  async runAll(limit) {
+    const late = new Promise(resolve => setTimeout(resolve, limit, false));
+    const done = window.jupyterapp.commands.execute("notebook:run-all-cells");
+    return Promise.race([late, done.then(() => true)]);
   },
 
   // Run the one cell whose source has this text. JupyterLab holds the height of what was there for a moment: wait
@@ -111,13 +126,5 @@ window.vmlabTest = {
     const cells = window.jupyterapp.shell.currentWidget.content.widgets;
     const outputs = cells.flatMap(cell => cell.model.outputs?.toJSON() ?? []);
     return outputs.filter(o => o.output_type === "error").map(o => `${o.ename}: ${o.evalue}`);
-  },
-
-  // True when every code cell with something in it was run and the kernel rests, or when one failed.
-  finished() {
-    const notebook = window.jupyterapp.shell.currentWidget;
-    const code = notebook.content.widgets.filter(c => c.model.type === "code" && c.model.sharedModel.source.trim());
-    const idle = this.kernel()?.status === "idle";
-    return this.errors().length > 0 || (idle && code.every(c => c.model.executionCount !== null));
   },
 };

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from axe import violations_of_cells
 from labpage import LabPage
 from lessonpage import SVG, anew, changes, code_cell, commit, expect_shut, heights, lowest, output, practise
 from playwright.sync_api import expect
@@ -40,3 +41,8 @@ def test_predict_change_practise_and_go_on(lesson: LabPage) -> None:
     expect(output(table)).to_contain_text("01 · Same address")
     output(table).scroll_into_view_if_needed()
     lesson.screenshot("lesson-00-map")
+
+
+def test_what_the_cells_put_out_has_no_violation(lesson: LabPage) -> None:
+    """After the test above: with a result, a hint and its twin open."""
+    assert [] == violations_of_cells(lesson.page)
