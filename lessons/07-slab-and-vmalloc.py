@@ -137,8 +137,8 @@ reveal(ask.TASKS, lambda: views.slab_layout(task_structs.sizes, task_structs.ord
 # %% [markdown]
 # The steps have the same names from here on. Step *order* is the only one with a rule of its own. The more CPUs, the
 # more objects the kernel wants in a slab: 8 for one CPU, 12 for two, 16 for four, 20 for eight. It takes the smallest
-# block with so many, but nothing above order 3; and if more than a sixteenth would be left over, it tries larger
-# blocks, up to order 3 again (`calculate_order`).
+# block with so many, but nothing above order 3; if more than a sixteenth would be left over, it tries larger blocks, up
+# to order 3 again, and only then puts up with more waste (`calculate_order`).
 
 # %%
 slab_steps.order_steps(task_structs.object_size, task_structs.rules, align=task_structs.sizes.align)

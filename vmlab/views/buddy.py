@@ -50,8 +50,10 @@ def describe(buddy: Buddy, zone: Zone) -> str:
         return f"No page of {zone.name} is free on a list."
     top = max(order for order, count in enumerate(counts) if count)
     blocks = f"{counts[top]:,} block{'s' * (counts[top] != 1)} of order {top} ({human(1 << top + PAGE_SHIFT)})"
-    share = 100 * free / zone.managed_pages
-    return f"{free:,} pages of {zone.name} are free ({share:.1f} %); the largest free: {blocks}."
+    share = f"{100 * free / zone.managed_pages:.1f}"
+    if share == "100.0" and free < zone.managed_pages:
+        share = "over 99.9"
+    return f"{free:,} pages of {zone.name} are free ({share} %); the largest free: {blocks}."
 
 
 def table(buddy: Buddy, zone: Zone) -> Table:

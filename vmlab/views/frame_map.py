@@ -86,7 +86,7 @@ def grid(buddy: Buddy, zone: Zone, y: int) -> tuple[list[str], int]:
 def legend(buddy: Buddy, zone: Zone, y: int) -> list[str]:
     """What a pixel is, and what the shades and the letters mean, in two rows: at y - 20 and at y."""
     pages = 1 << buddy.shape.pageblock_order
-    what = f"Every frame of {zone.name} is one pixel, every box a pageblock of {pages} frames, row by row"
+    what = f"Every frame of zone {zone.name} is one pixel, every box a pageblock of {pages} frames, row by row"
     parts, x = [svg.text(MARGIN, y - 20, what, more='font-weight="bold"')], MARGIN
     for kind, words in KEYS:
         parts += [svg.rect(x, y - 10, 12, 12, PALETTE[kind]), svg.text(x + 18, y, words)]

@@ -55,7 +55,7 @@ def stolen(order: int) -> Workbench:
 
 
 def _steal_facts(rng: random.Random) -> Facts:
-    order = rng.randrange(6, 9)
+    order = rng.choice((7, 8))
     bench = stolen(order)
     types = bench.buddy.area_of(bench.zone).block_types(0, 8192)
     return {"pageblock_order": order, "changed": types[UNMOVABLE], "all": 8192 >> order}
@@ -127,7 +127,7 @@ PCP = Question(
 )
 STEAL = Question(
     id="06.steal",
-    ask="A zone has only free blocks of order 10, all of them MOVABLE; a pageblock has 2^{pageblock_order} "
+    ask="A toy zone has only free blocks of order 10, all of them MOVABLE; a pageblock has 2^{pageblock_order} "
     "pages. One UNMOVABLE page is asked for. How many pageblocks are UNMOVABLE afterwards?",
     facts=_steal_facts,
     answer=lambda changed, **_: changed,
