@@ -151,7 +151,7 @@ predict(tests.STACK)
 # %%
 rows = [
     (name, each.name, each.how, f"{each.va:#_x}", (it := kernel.layout.classify(each.va)).area.name, it.logical)
-    for name, kernel in (("PC", pc), ("ARM board", board))
+    for name, kernel in (("PC", pc), ("ARM", board))
     for each in worked(kernel)
 ]
 rows = [(*row[:-1], "yes" if row[-1] else "no") for row in rows]

@@ -62,6 +62,10 @@ def test_what_cannot_be_done_is_said(done: str, message: str):
         draw_page(done)
 
 
+def test_what_was_refused_is_passed_over_once_something_else_is_done():
+    assert draw_page("wokr").drawing.table == draw_page("wor").drawing.table
+
+
 def test_the_race_names_those_that_were_never_wrong():
     scene = draw_race(("migrate",), 4, 16, 1)
     assert "long-term pin, MMU notifier" in scene.says[0]

@@ -27,7 +27,8 @@ def test_every_step_of_every_policy_can_be_drawn_and_shows_its_queues(name: str)
         readable(drawing)
         drawn = [(where, page) for where, _, page, _ in drawing.table.rows if where != "-"]
         assert sorted(drawn) == sorted((where, page) for where, pages in moment.queues.items() for page in pages)
-        assert f"{sum(not each.is_hit for each in story.references[:step])} misses" in drawing.alt
+        missed = sum(not each.is_hit for each in story.references[:step])
+        assert (f"{missed} misses." if missed != 1 else "1 miss.") in drawing.alt
 
 
 def test_what_is_kept_of_a_page_is_said_in_the_policy_s_words() -> None:

@@ -32,7 +32,7 @@ def test_the_explorer_tells_the_path_and_what_had_to_go() -> None:
     assert "major fault" in scene.drawing.alt
     assert "do_swap_page: pte_to_swp_entry: slot 2 of area 0" in scene.text
     assert "To make room: P2 0x40_0000: frame 0x5a → slot 3 of area 0" in scene.text
-    assert "Faults so far: minor 3, major 1. Entries made swap entries: 3." in scene.text
+    assert "Faults so far: minor 3, major 1. Entries that became swap entries: 3." in scene.text
     readable(swap.draw_story("arm64-4k-48", 4, "").drawing)
 
 
@@ -42,6 +42,10 @@ def test_the_explorer_tells_the_path_and_what_had_to_go() -> None:
 def test_what_cannot_be_played_is_said(done: str, words: str) -> None:
     with pytest.raises(VmlabError, match=words):
         swap.draw_story("x86-32", 1, done)
+
+
+def test_a_refused_step_is_passed_over_once_another_is_played() -> None:
+    assert swap.draw_story("x86-32", 1, "adb").drawing.svg == swap.draw_story("x86-32", 1, "ab").drawing.svg
 
 
 def test_letters_taken_back_give_the_scene_before() -> None:

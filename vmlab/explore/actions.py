@@ -5,7 +5,7 @@ Stepping back leaves the last letter out, stepping forward puts it in again; the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -62,6 +62,16 @@ def _plain(words: str) -> Any:
     import ipywidgets
 
     return ipywidgets.Button(description=words, layout=ipywidgets.Layout(flex="0 0 auto", width="auto"))
+
+
+def play(done: str, act: Callable[[str], None]) -> None:
+    """Do each letter's action. One that is refused changes nothing: it is told if it is the last, else passed over."""
+    for place, letter in enumerate(done, 1):
+        try:
+            act(letter)
+        except VmlabError:
+            if place == len(done):
+                raise
 
 
 def check_letters(done: str, actions: Mapping[str, str]) -> None:

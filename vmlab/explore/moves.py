@@ -13,7 +13,7 @@ from ..process.remedies import REMEDIES
 from ..process.thp import collapse, split
 from ..units import PAGE_SIZE, GiB, VmlabError
 from ..views.moves import page_story, race_bars
-from .actions import Actions
+from .actions import Actions, play
 from .controls import Choice, Control, Slider
 from .explorer import Explorer, Scene
 
@@ -133,8 +133,7 @@ def draw_page(done: str) -> Scene:
     if len(done) > MOST_ACTIONS:
         raise VmlabError(f"at most {MOST_ACTIONS} actions are run again for each picture: start again")
     story = Story()
-    for letter in done:
-        story.act(letter)
+    play(done, story.act)
     return Scene(page_story(story.watch.moves, f"One page after {len(done)} actions"), (story.said,))
 
 
@@ -161,5 +160,6 @@ def draw_race(kinds: tuple[str, ...], every: int, pages: int, seed: int) -> Scen
     """Run the race and draw it."""
     scores = race(seed, USES, pages, every, kinds)
     clean = [score.name for score in scores if not score.stale_uses]
-    said = f"Never wrong in this draw: {', '.join(clean) or 'none of them'}."
+    names = "all of them" if len(clean) == len(scores) else ", ".join(clean) or "none of them"
+    said = f"Never wrong in this draw: {names}."
     return Scene(race_bars(scores, f"{len(REMEDIES)} remedies, {USES} uses each"), (said,))

@@ -7,6 +7,7 @@ from ..process.story import play
 from ..units import VmlabError
 from ..views.swap import swap_story
 from .actions import Actions, check_letters
+from .actions import play as play_letters
 from .controls import Choice, Control, Slider
 from .explorer import Explorer, Scene
 
@@ -39,15 +40,23 @@ def swap_explorer() -> Explorer:
 def draw_story(fmt: str, frames: int, done: str) -> Scene:
     """Play the letters from the beginning."""
     check_letters(done, RUN)
-    if done.count("f") > 1:
-        raise VmlabError("P3 is there already: it can be forked once. Start again, or undo")
-    if "d" in done and not 0 <= done.find("f") < done.find("d"):
-        raise VmlabError("P3 does not exist yet: let P0 fork it first (f)")
-    scenes = play(tuple(STEPS[letter] for letter in done), fmt, frames)
+    played: list[str] = []
+    play_letters(done, lambda letter: played.append(_step(letter, played)))
+    scenes = play(tuple(played), fmt, frames)
     counted = ", ".join(f"{kind} {sum(s.kind == kind for s in scenes)}" for kind in ("minor", "major"))
     outs = sum(len(scene.page_outs) for scene in scenes)
-    total = f"Faults so far: {counted}. Entries made swap entries: {outs}."
-    return Scene(swap_story(scenes[-1], f"After {len(done)} steps"), (*_told(scenes[-1]), total))
+    total = f"Faults so far: {counted}. Entries that became swap entries: {outs}."
+    return Scene(swap_story(scenes[-1], f"After {len(played)} steps"), (*_told(scenes[-1]), total))
+
+
+def _step(letter: str, played: list[str]) -> str:
+    """The step that a letter stands for; refuses what cannot come after those that were played."""
+    is_forked = STEPS["f"] in played
+    if letter == "f" and is_forked:
+        raise VmlabError("P3 is there already: it can be forked once. Start again, or undo")
+    if letter == "d" and not is_forked:
+        raise VmlabError("P3 does not exist yet: let P0 fork it first (f)")
+    return STEPS[letter]
 
 
 def _told(scene: Moment) -> tuple[str, ...]:

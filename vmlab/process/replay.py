@@ -122,15 +122,19 @@ class Replay:
         """Why this page and no other, in the policy's terms."""
         before = self.trace.trace[:at]
         if self.policy.name == "lru":
-            return f"its last use was {at - _last(before, victim)} references ago"
+            return f"its last use was {_counted(at - _last(before, victim))} ago"
         if self.policy.name == "fifo":
             loads = [int(row[0]) for row in self.ledger if row[0] < at and self.trace.trace[row[0]] == victim]
-            return f"it came {at - loads[-1]} references ago"
+            return f"it came {_counted(at - loads[-1])} ago"
         if self.policy.name == "opt":
-            return "it is never needed again" if detail < 0 else f"it is needed again in {detail - at} references"
+            return "it is never needed again" if detail < 0 else f"it is needed again in {_counted(detail - at)}"
         if self.policy.detail and (detail or self.policy.name == "lfu"):
             return self.policy.detail.format(detail)
         return ""
+
+
+def _counted(references: int) -> str:
+    return f"{references} reference{'' if references == 1 else 's'}"
 
 
 def _last(trace: np.ndarray, page: int) -> int:

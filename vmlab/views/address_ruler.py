@@ -207,6 +207,8 @@ def answers(said: Verdicts) -> tuple[tuple[str, str, str], ...]:
 
 
 def _says(found: Classified) -> str:
+    if found.area.hole:
+        return f"{group_hex(found.va)} lies in {found.area.name}: {found.area.what}, so it is not logical."
     return f"{group_hex(found.va)} lies in {found.area.name} ({found.area.what}): {kind_words(found)}; {found.reason}."
 
 

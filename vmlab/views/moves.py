@@ -99,7 +99,7 @@ def _story_says(moves: Sequence[Move]) -> str:
     last = moves[-1]
     by = ", ".join(last.heard) or "nobody"
     return (
-        f"{len(moves)} changes; {stale} of them made a remembered frame wrong. "
+        f"{len(moves)} change{'' if len(moves) == 1 else 's'}; {stale} of them made a remembered frame wrong. "
         f"The last: {last.kind}, now at {place_words(last.change.new)}; told by {by}."
     )
 
@@ -124,8 +124,12 @@ def race_bars(scores: Sequence[Score], title: str) -> Drawing:
         rows.append((score.name, score.stale_uses, score.uses, why, _paid(score)))
     best = min(scores, key=lambda score: score.stale_uses)
     worst = max(scores, key=lambda score: score.stale_uses)
-    alt = f"Stale uses by remedy, from {best.stale_uses} ({best.name}) to {worst.stale_uses} ({worst.name}) of {most}."
-    table = Table(("remedy", "stale uses", "uses", "made stale by", "paid"), rows)
+    alt = (
+        f"Uses of a wrong frame, of {most}: from {best.stale_uses} ({best.name}) to {worst.stale_uses} ({worst.name})."
+    )
+    if not worst.stale_uses:
+        alt = f"No remedy used a wrong frame in {most} uses."
+    table = Table(("remedy", "uses of a wrong frame", "of", "made wrong by", "paid"), rows)
     return Drawing(alt=alt, table=table, svg=svg.picture(WIDTH, TOP + len(scores) * LINE + 4, parts))
 
 

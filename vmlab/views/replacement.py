@@ -10,6 +10,15 @@ from .drawing import Drawing, Table
 from .ruler import MARGIN, WIDTH
 
 LEFT, TOP, CELL, BOX, PITCH = 128, 40, 38, 58, 52
+KEYS = {  # what the marks below a page mean, where a policy has any
+    "fifo": "▲ the hand: this page goes next",
+    "clock": "▲ the hand: here the search for a victim begins · R=1: used since the hand passed",
+    "sieve": "▲ the hand · visited: used since the hand passed",
+    "s3fifo": "used n×: how often since it came, up to 3",
+    "lirs": "LIR: used at short intervals, stays · HIR: at long ones · gone: remembered, not in memory",
+    "linux": "A: accessed bit set · ref: PG_referenced set",
+    "mglru": "g0, g1 ...: the page's generation · A: accessed bit set",
+}
 SHOWN = (WIDTH - LEFT - MARGIN) // CELL  # references in sight
 MOST = (WIDTH - LEFT - MARGIN) // BOX - 1  # pages of a queue in sight
 
@@ -21,8 +30,8 @@ def queues(story: Replay, step: int) -> Drawing:
     last = done[-1] if done else None
     missed = sum(not each.is_hit for each in done)
     parts = [
-        svg.text(MARGIN, 16, f"{story.policy.title}, {story.frames} frames", more='font-weight="bold"'),
-        svg.text(WIDTH - MARGIN, 16, f"{missed} misses in {step} references", "end"),
+        svg.text(MARGIN, 16, f"{story.policy.title}, {_counted(story.frames, 'frame')}", more='font-weight="bold"'),
+        svg.text(WIDTH - MARGIN, 16, f"{_counted(missed, 'miss', 'misses')} in {_counted(step, 'reference')}", "end"),
     ]
     parts += _string(story, step)
     y = TOP + 74
@@ -33,9 +42,18 @@ def queues(story: Replay, step: int) -> Drawing:
             (name, place, page, mark_words(story, moment, name, place, page)) for place, page in enumerate(pages, 1)
         ]
         y += PITCH
-    alt = f"After {step} of {len(story.references)} references: {missed} misses. " + says(story, moment, last)
+    key = "bold: this reference (orange: it missed)" + (
+        f" · {KEYS[story.policy.name]}" if story.policy.name in KEYS else ""
+    )
+    parts.append(svg.text(MARGIN, y + 8, key))
+    count = _counted(missed, "miss", "misses")
+    alt = f"After {step} of {len(story.references)} references: {count}. " + says(story, moment, last)
     table = Table(("where", "place", "page", "what is kept of it"), rows or [("-", "-", "nothing yet", "-")])
-    return Drawing(alt=alt, table=table, svg=svg.picture(WIDTH, y + 4, parts))
+    return Drawing(alt=alt, table=table, svg=svg.picture(WIDTH, y + 18, parts))
+
+
+def _counted(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or one + 's'}"
 
 
 def says(story: Replay, moment: Moment, last: Reference | None) -> str:

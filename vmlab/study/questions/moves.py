@@ -22,7 +22,7 @@ def small() -> tuple[Kernel, Process]:
     """A machine whose frames are all in the direct map, with swap, and a process with one page written."""
     kernel = boot(Machine(arch="amd64", ram=(Region(0x10_0000, GiB),)))
     kernel.swapon(64, synchronous=True)
-    process = kernel.spawn("a")
+    process = kernel.spawn("yours")
     process.mmap(VA, 1)
     process.write(VA, b"hello")
     return kernel, process
