@@ -100,8 +100,9 @@ def test(pytest_arguments: list[str]) -> int:
         return run([*pytest, *pytest_arguments])
     parts = (
         ["-n", "auto", "-m", "not browser"],
-        ["-n", "2", "--dist", "loadfile", "-m", "browser and not latency"],  # a lesson is opened once, by one worker
-        ["-s", "-m", "latency"],
+        # a lesson is opened once, by one worker; what takes longest comes first, as the tests' conftest has it
+        ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "-m", "not latency", "tests/browser"],
+        ["-s", "-m", "latency", "tests/browser"],
     )
     codes = [run([*pytest, *part]) for part in parts]
     return int(any(codes))  # a run that was killed has a negative code
