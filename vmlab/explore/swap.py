@@ -46,7 +46,10 @@ def draw_story(fmt: str, frames: int, done: str) -> Scene:
     counted = ", ".join(f"{kind} {sum(s.kind == kind for s in scenes)}" for kind in ("minor", "major"))
     outs = sum(len(scene.page_outs) for scene in scenes)
     total = f"Faults so far: {counted}. Entries that became swap entries: {outs}."
-    return Scene(swap_story(scenes[-1], f"After {len(played)} steps"), (*_told(scenes[-1]), total))
+    return Scene(
+        swap_story(scenes[-1], f"After {len(played)} step{'' if len(played) == 1 else 's'}"),
+        (*_told(scenes[-1]), total),
+    )
 
 
 def _step(letter: str, played: list[str]) -> str:

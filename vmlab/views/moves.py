@@ -134,5 +134,6 @@ def race_bars(scores: Sequence[Score], title: str) -> Drawing:
 
 
 def _paid(score: Score) -> str:
-    words = {"calls": "calls", "words": "words read", "callbacks": "callbacks", "held": "frames held"}
-    return ", ".join(f"{score.cost[name]:,} {said}" for name, said in words.items() if score.cost[name])
+    words = {"calls": "call{}", "words": "word{} read", "callbacks": "callback{}", "held": "frame{} held"}
+    paid = {said: score.cost[name] for name, said in words.items() if score.cost[name]}
+    return ", ".join(f"{count:,} {said.format('' if count == 1 else 's')}" for said, count in paid.items())
