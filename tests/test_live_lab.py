@@ -185,7 +185,7 @@ def test_ones_own_numbers_come_before_the_models_and_the_models_before_the_boot(
     assert "none of them asked" in buttons.lab._picture.value
     assert "Done." in buttons.press("Boot")
     shown = buttons.lab._picture.value
-    assert "first frame of the last zone: you 458,752, the model 458,752, the kernel 458,752 — you were right." in shown
+    assert "first frame of the last zone: you 0x70000, the model 0x70000, the kernel 0x70000 — you were right." in shown
     assert "frames that hold mem_map: you 2,048, the model 2,304, the kernel 2,304." in shown
     assert "the model 252,629, the kernel 252,885 — you were right" in shown
     assert "stage boot" in buttons.lab.progress

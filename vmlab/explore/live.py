@@ -76,10 +76,16 @@ def compared(booted: lab.Booted, guesses: Mapping[str, int]) -> list[str]:
     model = lab.headlines(lab.predict(booted.before))
     real = lab.headlines({row.what: row.real for row in lab.verdicts(booted)})
     return [
-        f"{what}: you {guess:,}, the model {model[what]:,}, the kernel {real[what]:,}"
+        f"{what}: you {_written(what, guess)}, the model {_written(what, model[what])}, the kernel "
+        f"{_written(what, real[what])}"
         f"{' — you were right' if guess == real[what] else ''}."
         for what, guess in guesses.items()
     ]
+
+
+def _written(what: str, number_: int) -> str:
+    """A frame's number in hexadecimal, a count with its thousands."""
+    return f"{number_:#x}" if what.startswith("first frame") else f"{number_:,}"
 
 
 class LiveLab(Interactive):

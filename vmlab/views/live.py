@@ -97,7 +97,8 @@ def _name(what: str) -> str:
 
 
 def _short(what: str, value: int) -> str:
-    return shown(what, value) if what.startswith(("layout", "mem_map address")) else f"{value:,}"
+    in_hex = what.startswith(("layout", "mem_map address")) or what.endswith(("start_pfn", "first frame"))
+    return shown(what, value) if in_hex else f"{value:,}"
 
 
 def _apart(values: list[Verdict]) -> str:
