@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 00 · Start here
 #
-# **Purpose.** See a kernel boot, answer one question, and choose your first lesson.
+# **Purpose.** See what a kernel does with memory while it boots, answer one question, and choose your first lesson.
 #
 # **Time.** About 2 minutes.
 #
@@ -10,7 +10,7 @@
 # **After this you can**
 #
 # - *run* a cell, and move a control by keyboard;
-# - *commit* a prediction and read what its answer says of it;
+# - *commit* a prediction, and read what a wrong one tells you;
 # - *use* the hints without being told the answer;
 # - *choose* the lesson to go on with.
 #
@@ -26,6 +26,8 @@ from vmlab.study.questions import start
 #
 # Every result in these lessons waits for your prediction. A wrong one is no harm: you are told which belief leads to
 # it. Choose, then press Commit. (Tab moves from control to control, the arrow keys choose, Space presses.)
+#
+# Answers come from **the model**: a program that does with memory what a booting Linux kernel does.
 
 # %%
 predict(start.FRAMES)
@@ -34,7 +36,9 @@ predict(start.FRAMES)
 reveal(start.FRAMES, lambda: explore.first_picture(start.BOARD))
 
 # %% [markdown]
-# The array is called **`mem_map`**: lesson 05 finds it on any machine.
+# All records together are one array, called **`mem_map`**: the orange piece. The lower half of the picture magnifies
+# the place where it lies. You need not know the other words yet: zones, lowmem and CMA come in lesson 04, and lesson 05
+# finds `mem_map` on any machine.
 #
 # ## 2. Change something
 #
@@ -45,7 +49,9 @@ reveal(start.FRAMES, lambda: explore.first_picture(start.BOARD))
 explore.first_explorer()
 
 # %% [markdown]
-# The numbers are those of real kernels: 82 machines were booted and recorded, and the model is compared with them.
+# Is the model right? 82 machines were booted with real kernels and recorded, and its numbers are compared with theirs.
+# What it leaves out: no program runs in it, and no time passes. Each lesson ends with a list of what it leaves out.
+#
 # Below every picture is a sentence that says what it shows, and a table of the same data.
 #
 # ## 3. Practise, with hints

@@ -65,9 +65,13 @@ asked = [views.lane(pc, process, 0xF11001) for process in ("p0", "p1")]
 reveal(ask.WHERE, lambda: views.stairs(*asked))
 
 # %% [markdown]
-# This is no drawing of an idea. A PC ran Linux 6.1 and was stopped; its page tables were copied out of its RAM,
-# byte for byte, and the boxes show what stood there. The kernel was asked too, through /proc/PID/pagemap, and
-# each process had written a text of its own to its page. All three agree.
+# How to read the picture: on top the address in bits. Below it, for each process, one box for each number that the
+# MMU read, in order, and where the byte was found. The column in the middle compares the two. What CR3, pgd and pte
+# are comes in sections 3 and 4.
+#
+# This is no drawing of an idea. A PC ran Linux 6.1 and was stopped, its RAM was copied byte for byte, and the boxes
+# show what stood there. The kernel was asked too, through /proc/PID/pagemap, and each process had written a text of its
+# own to its page. All three agree.
 #
 # ## 3. What is in a register, and what is in memory
 #
@@ -134,8 +138,9 @@ practise(same_address_steps.ALONE)
 # %% [markdown]
 # ## 5. The context switch
 #
-# A **context switch** is the moment when the kernel lets another task run. Here is what it does to addresses,
-# with the recorded processes' own top tables, one line a step:
+# A **task** is what the kernel lets run: a process, or one of its threads. A **context switch** is the moment when it
+# lets another task run. Here is what it does to addresses, with the recorded processes' own top tables, one line a
+# step. (*Forget* is about the TLB: lesson 03. A last line is kept back until section 7.)
 
 # %%
 from vmlab.virtual.context import Cpu, Mm, Task
@@ -143,7 +148,8 @@ from vmlab.virtual.context import Cpu, Mm, Task
 roots = pc.recorded.roots
 cpu = Cpu("x86-32", "x86")
 cpu.switch(Task("p0", Mm("p0", roots["p0"].root_pa)))
-print(cpu.switch(Task("p1", Mm("p1", roots["p1"].root_pa))).tell())
+*told, last_line = cpu.switch(Task("p1", Mm("p1", roots["p1"].root_pa))).tell().splitlines()
+print(*told, sep="\n")
 
 # %% [markdown]
 # And this is what CR3 really held while each of the three ran, read from the stopped machine, beside what the
@@ -158,7 +164,7 @@ for name in ("i386-pc-686-1g", "arm-virt-armmp-1g"):
 
 # %% [markdown]
 # **What changes**: one register. **What stays**: all tables, in RAM, of all processes; they wait. Nothing is
-# copied, and no page moves. (What the TLB forgets is lesson 03.)
+# copied, and no page moves.
 #
 # Now threads. Two threads of one process are two tasks with one `mm`, the kernel's note of an address space.
 
@@ -173,8 +179,8 @@ switch = thread_cpu.switch(Task("second thread", mm))
 reveal(same_address_switch.THREADS, lambda: switch.tell())
 
 # %% [markdown]
-# A **kernel thread** works for the kernel alone and has no `mm` at all. It needs the kernel's addresses only, and
-# those are in everybody's tables (section 7), so it borrows the tables that it finds.
+# A **kernel thread** works for the kernel alone and has no `mm` at all. It uses the kernel's addresses only, and runs
+# on whatever tables it finds loaded. (Section 7 shows why that works.)
 
 # %%
 practise(same_address_switch.WRITES)
@@ -233,8 +239,13 @@ reveal(ask_kernel.KERNEL, lambda: views.stairs(*kernel_lanes))
 
 # %% [markdown]
 # The middle column again: other register, other top table, and from the first entry on all is the same. The
-# entry maps 4 MiB at once and does not say *user*: it is in p0's tables, but p0's own code may not use it.
-#
+# entry maps 4 MiB at once and does not say *user*: it is in p0's tables, but p0's own code may not use it. This is also
+# why a kernel thread can run on anybody's tables, and it is the last line of the switch in section 5:
+
+# %%
+print(last_line)
+
+# %% [markdown]
 # The kernel's half is also where the words "mapped 1:1" come from.
 
 # %%
@@ -272,7 +283,7 @@ reveal(ask_kernel.ISOLATION, lambda: views.stairs(*both))
 # 1. 0x400000 and 0xf11000 in p0 and p2, on the ARM board. Which level is the first to differ?
 # 2. Find an address at which init and p0 share the frame, and one that only p0 has.
 # 3. 0x40000000: how many boxes has the walk on the amd64 PC, and why fewer than four?
-# 4. 0x1000000 was only ever *read*, never written. In which frame is it, in all of them?
+# 4. 0x1000000 was only ever *read*, never written. In how many frames is it, in init, p0, p1 and p2?
 
 # %%
 explore.translation_explorer()

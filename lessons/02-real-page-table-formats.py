@@ -61,8 +61,8 @@ reveal(ask.ONE_ARRAY, lambda: views.format_rows(0xF11001, thirty_two))
 # The picture shows four formats of 32-bit machines:
 #
 # - **i386**: entries of 4 bytes, 1,024 in a page, so 10 bits a level.
-# - **PAE** (i386 with more than 4 GiB of RAM): a frame number needs more bits, so entries take 8 bytes. Then only
-#   512 fit in a page: 9 bits a level, and 2 bits are left over for a third.
+# - **PAE** (i386 for more than 4 GiB of RAM): a frame number needs more bits, so entries take 8 bytes. Then only
+#   512 fit in a page: 9 bits a level, and 2 bits are left over for a third level.
 # - **ARM short descriptors**: a top table of 16 KiB (12 bits), lower tables of 1 KiB (8 bits).
 # - **ARM LPAE**: entries of 8 bytes, as with PAE.
 #
@@ -186,8 +186,8 @@ views.Table(
 # (`rodata=full`, the default; Linux 6.1, arch/arm64/mm/mmu.c: `map_mem`). Booted with `rodata=off` the same
 # kernel maps 1 GiB with a single entry. Saving memory is not the only wish.
 #
-# (More is mapped than there is RAM on 64-bit PCs: the kernel image and the array of struct pages are mapped
-# twice, at two addresses.)
+# (On the 64-bit machines more is mapped than there is RAM: the kernel image and the array of struct pages are mapped
+# twice, at two addresses, and on the arm64 board also 256 MiB of addresses through which PCI devices are set up.)
 #
 # ## 6. Who decides?
 #
@@ -254,11 +254,9 @@ from vmlab.virtual.linux_entry import pagemap_entry
 
 cases = vm.load_machine("amd64-pc-1g").recorded.data["translation"]["cases"]
 case = next(case for case in cases if case["proc"] == "p0" and "PROT_NONE" in case["what"])
-kept = space.walk(case["va"])
+kept, said = space.walk(case["va"]), case["pagemap"]["pfn"]
 print(f"entry {kept.steps[-1].entry:#x}: hardware {kept.fault.kind}")
-print(
-    f"frame that Linux reads from it: {pagemap_entry(kept)[2]:#x}; the running kernel said: {case['pagemap']['pfn']:#x}"
-)
+print(f"frame that Linux reads from it: {pagemap_entry(kept)[2]:#x}; the running kernel said: {said:#x}")
 
 # %% [markdown]
 # So an entry that is not present says one thing only: *the CPU shall ask the kernel*. The page may be new, in
@@ -286,7 +284,7 @@ for name in ("x86-32", "x86-64-4", "arm-short", "arm-lpae", "arm64-4k-48", "sv39
 #
 # ## 9. Numbers that are no address
 #
-# A 64-bit register holds 64 bits. Four levels of 9 bits and 12 bits of offset are 48.
+# A 64-bit register holds 64 bits. Four levels of 9 bits and 12 bits of offset are 48. And the other 16?
 
 # %%
 predict(formats_limits.HOLE)

@@ -70,7 +70,8 @@ reveal(ask.REACH)
 # %% [markdown]
 # An entry says: *this page number, of this process, is in that page frame*, with the page's rights. Entries ×
 # page size is the TLB's **reach**. The bytes themselves come from the data cache or from memory, after
-# translation. A CPU has several such structures; this is Skylake's table:
+# translation. A CPU has several such structures; these are Skylake's (I for instructions, D for data; what *sets* are
+# comes in section 4):
 
 # %%
 for row in vm.Tlb("Skylake").structures:
@@ -176,7 +177,9 @@ cliff = "Walks of the column program with LRU: as many with 256 entries as with 
 reveal(ask.BIGGER, lambda: views.curves("One level, loads and stores", cliff, ask.SIZES, lru, *scales))
 
 # %% [markdown]
-# A cliff: what is used in a circle fits whole or not at all. But is that LRU's fault, or the size's?
+# A cliff: what is used in a circle fits whole or not at all. But is that LRU's fault, or the size's? Three other rules
+# for whom to evict: **FIFO** gives up what came first, however lately it was used; **PLRU** is a cheap approximation of
+# LRU; **random** draws lots.
 
 # %%
 predict(ask.POLICY)
@@ -188,10 +191,9 @@ lot = "Four policies: three fall off the same cliff at 512 entries; random walks
 reveal(ask.POLICY, lambda: views.curves("Four policies", lot, ask.SIZES, lines, *scales))
 
 # %% [markdown]
-# The table below the picture has the numbers. To choose by lot is a small help with 256 entries and a small harm with
-# 512: no policy makes up for reach.
-
-# %% [markdown]
+# The table below the picture has the numbers; three of the four lines lie on each other. To choose by lot is a small
+# help with 256 entries and a small harm with 512: no policy makes up for reach.
+#
 # The other way to more reach is not more entries but larger pages.
 
 # %%
@@ -254,11 +256,12 @@ reveal(tlb_switch.SEVENTH, lambda: views.Table(("processes", "walks of each in t
 predict(tlb_switch.ROLLOVER)
 
 # %%
-rules = [(rule, tlb_switch.before_rollover(rule)) for rule in ("arm", "arm64-8", "arm64-16", "riscv-16")]
+kernels = {"ARM": "arm", "arm64, 8 bits": "arm64-8", "arm64, 16 bits": "arm64-16", "RISC-V, 16 bits": "riscv-16"}
+rules = [(words, tlb_switch.before_rollover(rule)) for words, rule in kernels.items()]
 reveal(tlb_switch.ROLLOVER, lambda: views.Table(("Linux 6.1 on", "processes before a new generation"), rules))
 
 # %% [markdown]
-# ### All steps are yours
+# ### Yours
 #
 # arm64 has half as many as its bits say. Why?
 
@@ -286,11 +289,11 @@ predict(tlb_flush.PTI)
 # %%
 f = tlb_flush.PTI.variant()
 pti = [
-    (rule, "on" if isolated else "off", tlb_flush.system_calls(rule, isolated, f["user"], f["kernel"], f["calls"]))
-    for rule in ("x86", "x86-pcid")
+    (words, "on" if isolated else "off", tlb_flush.system_calls(rule, isolated, f["user"], f["kernel"], f["calls"]))
+    for words, rule in (("x86 without PCIDs", "x86"), ("x86 with PCIDs", "x86-pcid"))
     for isolated in (False, True)
 ]
-reveal(tlb_flush.PTI, lambda: views.Table(("rule", "isolation", "walks"), pti))
+reveal(tlb_flush.PTI, lambda: views.Table(("CPU", "isolation", "walks"), pti))
 
 # %% [markdown]
 # With PCIDs isolation costs no flush: user mode has a PCID of its own (the kernel's plus 2,048). It does cost
@@ -303,11 +306,12 @@ reveal(tlb_flush.PTI, lambda: views.Table(("rule", "isolation", "walks"), pti))
 predict(tlb_flush.RANGE)
 
 # %%
-gone = [(n, tlb_flush.forgotten("x86-pcid", n, 80, 10), tlb_flush.forgotten("arm", n, 80, 10)) for n in (1, 33, 34, 60)]
+held = [tlb_flush.RANGE.variant()[what] for what in ("others", "kernel")]
+gone = [(n, *(tlb_flush.forgotten(rule, n, *held) for rule in ("x86-pcid", "arm"))) for n in (1, 33, 34, 60)]
 reveal(tlb_flush.RANGE, lambda: views.Table(("pages unmapped", "entries gone, x86", "entries gone, ARM"), gone))
 
 # %% [markdown]
-# (80 other pages of the process were in the TLB, and 10 global ones.) Other CPUs that run the process must forget as
+# (The other pages and the global ones are as many as in the question.) Other CPUs that run the process must forget as
 # well: x86 interrupts them, ARM's instruction reaches all CPUs by itself.
 #
 # All of it in one picture. Predict before each change: how many walks does the next turn need?

@@ -79,13 +79,17 @@ for start, end in pc_kernel.memblock.memory():
 
 # %% [markdown]
 # Three things were dropped: frame 0 (old firmware keeps tables there), everything not called usable, and, once
-# zones count *whole* frames, the last 3 KiB below 0x9_fc00 (Linux 6.1, arch/x86/kernel/e820.c).
+# zones count *whole* frames, the last 3 KiB below 0x9_fc00 (Linux 6.1, arch/x86/kernel/setup.c and
+# e820.c).
 #
 # ## 4. memblock: two lists
 #
 # While the kernel boots there is no page allocator. **memblock** has two lists of address ranges: *memory* (RAM) and
-# *reserved* (taken). To reserve is to add a range to the second list. Who has it in the first list and not in
-# the second may have it. The one rule left is *which* free place a request gets.
+# *reserved* (taken). To reserve is to add a range to the second list. What is in the first list and not in the second
+# is free. The one rule left is *which* free place a request gets.
+#
+# One word for the question: **lowmem** is the part of RAM that the kernel maps permanently, at a constant offset (the
+# **direct map**).
 
 # %%
 predict(ask.TOP_DOWN)
@@ -94,8 +98,8 @@ predict(ask.TOP_DOWN)
 reveal(ask.TOP_DOWN, lambda: views.boot_step(board_kernel, 7))
 
 # %% [markdown]
-# The search goes down from **current_limit**, which is the end of **lowmem**: the part of RAM that the kernel maps
-# permanently, at a constant offset (the **direct map**). Low addresses are left for those who can use nothing else.
+# The search goes down from **current_limit**, which is the end of lowmem. Low addresses are left for those who can use
+# nothing else.
 #
 # Four steps, whose names we keep: *limit*, *gap*, *subtract*, *align*. Worked here for the board's unpacked device
 # tree, the first request that went below `mem_map` (smaller ones fitted into gaps above it):
@@ -131,7 +135,8 @@ practise(zones_steps.PLACE)
 # %% [markdown]
 # ## 5. Where lowmem ends
 #
-# On 32 bits the kernel has, as these are built, 1 GiB of addresses for itself. All RAM will not fit.
+# On 32 bits the kernel has, as these are built, 1 GiB of addresses for itself. Not all RAM fits into them, and some of
+# them are kept for **vmalloc**, the area in which the kernel maps at will what it needs.
 
 # %%
 predict(ask.LOWMEM)
@@ -236,7 +241,8 @@ reveal(kept.LATER)
 present = sum(zone.present_pages for zone in pc_kernel.zones)
 managed = sum(zone.managed_pages for zone in pc_kernel.zones)
 early = pc.recorded.data["dmesg"]["memory_line"]["available_kib"] // 4
-print(f"{vm.GiB // 4096:,} frames in 1 GiB, less {vm.GiB // 4096 - present} not called usable: {present:,} present")
+print(f"{vm.GiB // 4096:,} frames in 1 GiB, less {vm.GiB // 4096 - present} dropped: {present:,} present,")
+print(f"{present * 4:,}K: the number after the slash")
 print(f"less {present - early:,} reserved by boot: {early:,} handed over, {early * 4:,}K: the line of the log")
 print(f"plus {kept.late_pages(pc)} of initrd and init code, given back later,")
 print(f"plus {managed - early - kept.late_pages(pc)} of code for several CPUs that this PC does not need,")
@@ -318,8 +324,8 @@ tries = [(flag, *(", then ".join(kept.serves(kernel, flag)) for kernel in three.
 reveal(kept.FALLBACK, lambda: views.Table(("request", *three), tries))
 
 # %% [markdown]
-# So 140 MiB of free HighMem do not help a kernel that runs out of lowmem. That is why 32-bit machines with much RAM
-# die with memory free, and why kernel data are *not* in HighMem.
+# So 140 MiB of free HighMem do not help a kernel that runs out of lowmem. That is why a 32-bit machine with much RAM
+# can die with memory free.
 #
 # With more than one memory **node** (NUMA) each has zones of its own, and its zonelist goes on with the zones of
 # the other nodes:

@@ -84,7 +84,10 @@ def test_every_setting_of_the_explorer_draws_or_says_why_not(fmt: object) -> Non
     for tables in explore.TABLES.values():
         for access in explore.ACCESS.values():
             for address in ("0xf11001", "0xffff888000001000", str(1 << 47), "0"):
-                if tables in ("p0", "kernel") and fmt.name not in explore.RECORDED:
+                if fmt.va_bits <= 32 < int(address, 0).bit_length():
+                    with pytest.raises(VmlabError, match="an address has 32 bits"):
+                        explore.draw(address, fmt.name, tables, access, "entries")
+                elif tables in ("p0", "kernel") and fmt.name not in explore.RECORDED:
                     with pytest.raises(VmlabError, match="choose tables made by hand"):
                         explore.draw(address, fmt.name, tables, access, "entries")
                 else:
@@ -101,7 +104,9 @@ def test_the_explorer_says_what_an_address_is_when_it_gets_none() -> None:
 def test_a_write_to_a_page_made_read_only_faults_with_the_architectures_code() -> None:
     said = explore.draw("0xf11001", "x86-32", "read only", ("write", True), "entries").text
     assert "#PF error code 0x7" in said
+    assert "a write from user mode, is refused" in said
     assert "read from" not in said
+    assert "is allowed" in explore.draw("0xf11001", "x86-32", "small", ("write", True), "entries").text
 
 
 def test_this_machine_is_cut_by_the_format_that_its_flags_name(tmp_path: Path) -> None:

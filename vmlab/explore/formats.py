@@ -16,7 +16,7 @@ from .controls import Choice, Control, Entry
 from .explorer import Explorer, Scene
 
 if TYPE_CHECKING:
-    from ..virtual.address_space import AddressSpace
+    from ..virtual.address_space import AddressSpace, Walk
 
 RECORDED = {
     "x86-32": "i386-pc-686-1g",
@@ -68,9 +68,10 @@ def draw(address: str, name: str, tables: str, access: tuple[str, bool], view: s
         return Scene(
             format_rows(va, map(page_format, chosen)), ("Only the cut is shown: no tables are needed for it.",)
         )
-    what, user = access
-    found = space(page_format(name), tables, va).walk(va, what or None, user=user)
-    return Scene(entries(found), (source(name, tables), covers(page_format(name))))
+    fmt, (what, user) = page_format(name), access
+    refuse_too_long(va, fmt)
+    found = space(fmt, tables, va).walk(va, what or None, user=user)
+    return Scene(entries(found), (*tried(found, access), source(name, tables), covers(fmt)))
 
 
 def asked(address: str) -> int:
@@ -82,6 +83,15 @@ def asked(address: str) -> int:
     if not 0 <= va < 1 << 64:
         raise VmlabError(f"address: expected 0 <= address < 2**64, got {address}")
     return va
+
+
+def refuse_too_long(va: int, fmt: Format) -> None:
+    """A 32-bit CPU has no register that could hold more."""
+    if fmt.va_bits <= 32 and va >> 32:
+        raise VmlabError(
+            f"{fmt.title}: an address has 32 bits, {group_hex(va)} has more: type at most 0xffff_ffff, or choose a "
+            "64-bit format"
+        )
 
 
 def space(fmt: Format, tables: str, va: int) -> AddressSpace:
@@ -106,13 +116,19 @@ def recorded(name: str, tables: str) -> AddressSpace:
     return machine.recorded.kernel_space() if tables == "kernel" else machine.recorded.address_space(tables)
 
 
+def tried(walk: Walk, access: tuple[str, bool]) -> tuple[str, ...]:
+    """Whether what was tried is allowed; nothing where only a translation was asked for."""
+    words = next(words for words, what in ACCESS.items() if what == access)
+    return (f"What is tried, {words}, is {'refused' if walk.fault else 'allowed'}.",) if access[0] else ()
+
+
 def source(name: str, tables: str) -> str:
     """Whose tables these are."""
     if tables == "kernel":
         return f"Tables: the kernel's own, record {RECORDED[name]}, Linux 6.1."
     if tables == "p0":
         return f"Tables: the recorded process p0, record {RECORDED[name]}, Linux 6.1."
-    where = "the page's own size" if tables == "large" else group_hex(HAND_MADE_PA)
+    where = group_hex(page_format(name).page_sizes[-1] if tables == "large" else HAND_MADE_PA)
     return f"Tables: made by hand; they map the page of this address to {where} and nothing else."
 
 

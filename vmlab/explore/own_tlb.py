@@ -20,7 +20,6 @@ FLAGS = {
     "invpcid": "another process's entries can be flushed",
     "pti": "user mode has a page table of its own",
     "pdpe1gb": "pages of 1 GiB",
-    "asid": "entries say whose they are",
 }
 HUGE = "sys/kernel/mm/transparent_hugepage/enabled"
 NAMES = {
@@ -42,7 +41,10 @@ def own_features(root: Path = Path("/")) -> Table:
         ("processor", _field(text, r"model name|CPU part") or platform.processor() or "not said"),
     ]
     rows.append(("TLB size", _field(text, "TLB size") or "not said (Linux prints it for AMD processors only)"))
-    rows += [(name, f"{'yes' if name in flags else 'not listed'}: {words}") for name, words in FLAGS.items()]
+    rows += [
+        (name, f"yes: {words}" if name in flags else f"not listed (it would mean: {words})")
+        for name, words in FLAGS.items()
+    ]
     try:
         rows.append(("transparent huge pages", (root / HUGE).read_text().strip()))
     except OSError:

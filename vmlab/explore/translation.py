@@ -22,6 +22,9 @@ MACHINES = {
     "ARM board with LPAE, three levels": "arm-virt-lpae-1g",
     "arm64 board, four levels": "arm64-virt-1g",
 }
+NAMED = {record: words for words, record in MACHINES.items()}
+ISOLATED = "amd64-pc-2g-pti"
+THIRTY_TWO = ("i386", "arm")
 PROCESSES = {
     **{name: (name, False) for name in ("init", "p0", "p1", "p2")},
     **{f"{name}, the tables of user mode": (name, True) for name in ("p0", "p1", "p2")},
@@ -42,6 +45,10 @@ def translation_explorer() -> Explorer:
 def draw(machine: str, address: str, left: tuple[str, bool], right: tuple[str, bool]) -> Scene:
     """Walk the address in both processes and draw the stairs."""
     recorded, va = loaded(machine), typed(address)
+    if recorded.arch in THIRTY_TWO and va >> 32:
+        raise VmlabError(f"this machine's addresses have 32 bits, {group_hex(va)} has more: type at most 0xffff_ffff")
+    if (left[1] or right[1]) and machine != ISOLATED:
+        raise VmlabError(f"only one of these machines has a second table for user mode: choose {NAMED[ISOLATED]!r}")
     lanes = [lane(recorded, process, va, user_root) for process, user_root in (left, right)]
     return Scene(stairs(*lanes), (*parting(*lanes), *page_of(recorded, va)))
 

@@ -18,6 +18,7 @@ from .svg import FILLS
 from .watermarks import LEFT, PITCH, AnyZone
 
 BOLD = 'font-weight="bold"'
+EDGE = 8  # kept free at the right: a font may be wider than the one that was measured
 LEAST_ROWS = 3  # room for so many zones, so that the picture's height changes seldom
 COUNT_PITCH = 28
 COUNT_RIGHT = 380  # kept free for the three numbers
@@ -27,7 +28,7 @@ def zone_map(kernel: Kernel, marks: bool = True) -> Drawing:
     """Every zone of a booted machine on the ruler; below, its pages and, with `marks`, what it keeps back."""
     zones = populated(kernel.zones)
     parts = [svg.text(MARGIN, 16, f"Zones of {human(kernel.machine.ram_bytes)} of RAM", more=BOLD)]
-    parts.append(svg.text(WIDTH - MARGIN, 16, "upper bar: zones · lower bar: RAM (dashed: a hole)", "end"))
+    parts.append(svg.text(WIDTH - MARGIN, 16, "upper bar: zones · lower bar: RAM (dotted: a hole)", "end"))
     parts += _ruler(kernel, zones)
     y = 162
     parts += _counts(zones, y)
@@ -52,7 +53,7 @@ def zone_rows(kernels: Mapping[str, Kernel]) -> Drawing:
     """Several machines, one ruler each on the same scale: how the same RAM is cut into zones."""
     spans = [zone for kernel in kernels.values() for zone in populated(kernel.zones)]
     scale = Scale(min(z.start_pfn for z in spans) << PAGE_SHIFT, max(z.end_pfn for z in spans) << PAGE_SHIFT)
-    parts, rows = [], []
+    parts, rows = [svg.text(WIDTH - MARGIN, 16, "dotted: no RAM of this machine", "end")], []
     for number, (name, kernel) in enumerate(kernels.items()):
         zones, y = populated(kernel.zones), 74 + number * 108
         parts.append(svg.text(MARGIN, y - 58, name, more=BOLD))
@@ -113,7 +114,7 @@ def _ruler(kernel: Kernel, zones: Sequence[AnyZone]) -> list[str]:
         if start < scale.high:
             parts.append(svg.rect(scale.x(start), 92, max(scale.x(end) - scale.x(start), 1), 14, "#b9b9b9"))
     edges = dict.fromkeys([pa for z in zones for pa in (z.start_pfn << PAGE_SHIFT, z.end_pfn << PAGE_SHIFT)])
-    ticks = place([Label(scale.x(pa), group_hex(pa), scale.x(pa)) for pa in edges], WIDTH, 2)
+    ticks = place([Label(scale.x(pa), group_hex(pa), scale.x(pa)) for pa in edges], WIDTH - EDGE, 2)
     return parts + draw(ticks, 106, ROW, False)
 
 
@@ -130,12 +131,12 @@ def _zone_bar(scale: Scale, zones: Sequence[AnyZone], y: int, rows: int = 2) -> 
 
 def _placed(words: Sequence[Label], rows: int) -> list[Placed]:
     """Places for all the words if any order of placing finds them, else for as many as can be had."""
-    best = place(words, WIDTH, rows)
+    best = place(words, WIDTH - EDGE, rows)
     for order in itertools.islice(itertools.permutations(range(len(words))), 120):
         if len(best) == len(words):
             break
         ranked = [word._replace(weight=rank) for word, rank in zip(words, order, strict=True)]
-        best = max(best, place(ranked, WIDTH, rows), key=len)
+        best = max(best, place(ranked, WIDTH - EDGE, rows), key=len)
     return best
 
 

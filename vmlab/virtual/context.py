@@ -48,8 +48,14 @@ class Switch:
     ledger: Ledger = field(repr=False)
 
     def tell(self) -> str:
-        """The steps, one a line."""
-        return self.ledger.tell()
+        """The steps, one a line, set off below the switch they belong to."""
+        return tell_steps(self.ledger)
+
+
+def tell_steps(steps: Ledger) -> str:
+    """Switches and what belongs to each, one step a line (a register is no memory: its value is told, not a place)."""
+    told = [event.why if event.kind == "note" else " ".join(event.tell().split()) for event in steps.events]
+    return "\n".join(line if line.startswith("switch from") else f"    {line}" for line in told)
 
 
 class Cpu:
@@ -113,7 +119,7 @@ class Cpu:
         noflush = self.rule.has_asids and not self.rule.broadcasts and choice.forget == NOTHING
         for name, value in written.items():
             shown = value | NOFLUSH if noflush else value
-            steps.add("write", mm.root_pa, mm.root_pa + self.base.root_bytes, f"{name} = {group_hex(shown)}: {mm.name}")
+            steps.note(f"write {name} = {group_hex(shown)}: {mm.name}")
         self.registers |= written  # bit 63 is an order, not kept
         if self.rule.has_asids:
             steps.note(f"ASID {choice.asid}: {choice.why}")
@@ -162,7 +168,7 @@ class Cpu:
         self.registers |= written
         mode = "user" if user else "kernel"
         for name, value in written.items():
-            steps.add("write", root, root + self.base.root_bytes, f"{name} = {group_hex(value)}: to {mode} mode")
+            steps.note(f"write {name} = {group_hex(value)}: to {mode} mode")
         return [] if self.rule.has_asids else self._forget(NON_GLOBAL, steps, "a write of CR3 without PCID")
 
     def hardware_asid(self, user: bool = True) -> int:

@@ -76,7 +76,8 @@ def _large_pages() -> Facts:
     recorded = load_machine(I386).recorded
     assert recorded is not None
     found = census(recorded.kernel_space())
-    return {"mapped": found.mapped[4 * MiB], "mib": found.mapped[4 * MiB] // MiB, "have": found.tables_bytes}
+    mapped = found.mapped[4 * MiB]
+    return {"mapped": mapped, "mib": mapped // MiB, "large": mapped // (4 * MiB), "have": found.tables_bytes}
 
 
 def _saved(mapped: int, **_: Any) -> int:
@@ -164,8 +165,8 @@ SAVED = Question(
             "How much can 1,024 entries of 4 KiB map?",
         ),
     ),
-    because="each entry of 4 MiB stands for a whole table of 1,024 entries: {mib} MiB / 1,024. The tables "
-    "it has take {have:,} bytes.",
+    because="{mib} MiB are {large} entries of 4 MiB, and in place of each a table of 1,024 entries, 4,096 bytes, would "
+    "be needed. The tables that it has take {have:,} bytes.",
 )
 
 

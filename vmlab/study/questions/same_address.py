@@ -37,7 +37,7 @@ def _at(va: int) -> Callable[[], Facts]:
 
 WHERE = Question(
     id="01.where",
-    ask="A PC was recorded while three copies of one program ran: p0, p1 and p2. Each wrote its own number to page "
+    ask="A PC was recorded while three copies of one program ran: p0, p1 and p2. Each wrote a text of its own to page "
     "0xf11. In p0 the byte at {va:#x} was found at physical {first:#x}. Where is the byte at {va:#x} in p1?",
     facts=fixed(_at(ASKED)),
     choices=_places,
@@ -59,7 +59,7 @@ WHERE = Question(
             "Which of the two parts, page number or offset, is looked up?",
         ),
     ),
-    because="p1 has tables of its own: they name another frame, and the offset is never translated.",
+    because="page 0xf11 of p1 lies in another frame. Only the page number is translated, never the offset.",
 )
 
 REGISTERS = Question(

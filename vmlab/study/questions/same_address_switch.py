@@ -103,7 +103,7 @@ THREADS = Question(
         Misconception("every task has tables of its own", always("write"), "May one thread use the other's pointers?"),
         Misconception("a switch hides what ran before", always("clear"), "From whom: the same process?"),
     ),
-    because="threads share one mm, so one top table (Linux 6.1, include/linux/sched.h: task_struct.mm).",
+    because="threads share one mm, and so one top table (Linux 6.1, include/linux/sched.h: task_struct.mm).",
 )
 
 CLAIM = Question(

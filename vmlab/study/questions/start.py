@@ -34,8 +34,8 @@ def _for_which(ram_mib: int, start: int) -> str:
 
 FRAMES = Question(
     id="00.frames",
-    ask="Linux cuts memory into page frames of 4 KiB, and keeps a record (a struct page) of frames. It has just booted "
-    "on a board with {ram_mib} MiB of RAM. Of which frames does it keep a record?",
+    ask="Linux cuts memory into page frames of 4 KiB. Of some of them, or of all, it keeps a record (a struct page). "
+    "It has just booted on a board with {ram_mib} MiB of RAM. Of which frames does it keep a record?",
     facts=lambda rng: BOARD,
     choices=lambda ram_mib, start: {
         "none": "of none yet: a record is made when a program asks for memory",
@@ -44,7 +44,11 @@ FRAMES = Question(
     },
     answer=_for_which,
     misconceptions=(
-        Misconception("the kernel makes a record when memory is handed out", always("none"), "Which memory is it in?"),
+        Misconception(
+            "the kernel makes a record when memory is handed out",
+            always("none"),
+            "And in which memory would that record be made?",
+        ),
         Misconception("free memory needs no record", always("used"), "How does the kernel find a free frame?"),
     ),
     because="the records are one array, mem_map, with an entry for each frame; it is made while booting.",

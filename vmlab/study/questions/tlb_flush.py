@@ -86,8 +86,7 @@ RANGE = apart(
     Question(
         id="03.range",
         ask="x86, Linux 6.1. The TLB holds {pages} pages that a process is about to unmap with one munmap(), "
-        "{others} other "
-        "pages of it, and {kernel} global ones. How many entries does the flush forget?",
+        "{others} other pages of it, and {kernel} global ones. How many entries does the flush forget?",
         facts=_unmapped,
         answer=lambda found, **_: found,
         misconceptions=(
@@ -106,8 +105,7 @@ RANGE = apart(
             ),
         ),
         because="above 33 pages (tlb_single_page_flush_ceiling) Linux forgets the whole PCID instead: {pages} + "
-        "{others}; "
-        "global entries stay (arch/x86/mm/tlb.c:flush_tlb_mm_range).",
+        "{others}; global entries stay (Linux 6.1, arch/x86/mm/tlb.c:flush_tlb_mm_range).",
     )
 )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...units import PAGE_SHIFT
 from ...virtual.asid import TLB_NR_DYN_ASIDS, AsidAllocator, Mm, kernel_rule
-from ...virtual.context import Cpu, Task
+from ...virtual.context import Cpu, Task, tell_steps
 from ...virtual.tlb import Tlb
 from ...virtual.tlb_rows import Structure
 from ..question import Facts, Misconception, Question
@@ -55,7 +55,7 @@ def back_again(rule: str, mine: int, others: int, kernel: int) -> tuple[int, Cpu
 
 def told(rule: str, mine: int, others: int, kernel: int, **_: Any) -> str:
     """What the three switches of `back_again` wrote and forgot."""
-    return back_again(rule, mine, others, kernel)[1].log.tell()
+    return tell_steps(back_again(rule, mine, others, kernel)[1].log)
 
 
 def _two(rule: str) -> Callable[[random.Random], Facts]:
@@ -74,9 +74,8 @@ NO_PCID = apart(
     Question(
         id="03.no-pcid",
         ask="A CPU without PCIDs. Process a uses {mine} pages of its own and {kernel} of the kernel's, which are "
-        "mapped "
-        "global; then b runs ({others} pages of its own, the same {kernel} of the kernel's); then a again. The TLB is "
-        "large enough for all. How many walks does a need for its {both} pages?",
+        "mapped global; then b runs ({others} pages of its own, the same {kernel} of the kernel's); then a again. "
+        "The TLB is large enough for all. How many walks does a need for its {both} pages?",
         facts=_two("x86"),
         answer=lambda walks, **_: walks,
         misconceptions=(
@@ -98,8 +97,9 @@ NO_PCID = apart(
 PCID = apart(
     Question(
         id="03.pcid",
-        ask="The same again on a CPU with PCIDs (Linux since 4.14 uses them): a, then b, then a. How many walks does a "
-        "need for its {both} pages?",
+        ask="A CPU with PCIDs. Process a uses {mine} pages of its own and {kernel} of the kernel's, which are "
+        "mapped global; then b runs ({others} pages of its own, the same {kernel} of the kernel's); then a again. How "
+        "many walks does a need for its {both} pages?",
         facts=_two("x86-pcid"),
         answer=lambda walks, **_: walks,
         misconceptions=(

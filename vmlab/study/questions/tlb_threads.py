@@ -40,9 +40,8 @@ def writes_steps(names: Sequence[str], **_: Any) -> Steps:
         who = CAST[name]
         wrote = bool(cpu.switch(Task(name, mms[who] if who else None)).registers)
         count += wrote
-        rows.append(
-            Step(name, f"needs {f'{who}’s tables' if who else 'none'}", f"{loaded}’s are loaded", f"{count} writes")
-        )
+        needed = f"needs {f'{who}’s tables' if who else 'none'}"
+        rows.append(Step(name, needed, f"{loaded}’s are loaded", f"{count} write{'s' * (count != 1)}"))
     return Steps.of(rows)
 
 

@@ -41,8 +41,8 @@ def _a_board(rng: random.Random) -> Facts:
 
 FIRST_FRAME = Question(
     id="04.first-frame",
-    ask="An ARM board's device tree says: memory@{ram_start:x}, {ram_bytes:,} bytes. Which number has its first page "
-    "frame of RAM?",
+    ask="An ARM board's device tree says: memory@{ram_start:x}, {ram_bytes:,} bytes. What is the number of its first "
+    "page frame of RAM?",
     facts=_a_board,
     answer=lambda kernel, **_: kernel.nodes[0].start_pfn,
     misconceptions=(
@@ -78,8 +78,8 @@ def _first_early_page(rng: random.Random) -> Facts:
 TOP_DOWN = Question(
     id="04.top-down",
     ask="The recorded board: RAM from {ram_start:#x} up to {ram_end:#x}. Reserved so far: the kernel image near the "
-    "bottom, and CMA from {cma:#x} up to the end. Lowmem ends at {limit:#x}. The kernel asks memblock for {size:,} "
-    "bytes, aligned to {size:,}. Which address does it get?",
+    "bottom, and memory for devices (CMA) from {cma:#x} up to the end. Lowmem ends at {limit:#x}. The kernel asks "
+    "memblock for {size:,} bytes, aligned to {size:,}. Which address does it get?",
     facts=_first_early_page,
     answer=lambda event, **_: event.start,
     misconceptions=(

@@ -28,7 +28,7 @@ def _mem_total(kernel: Kernel) -> int:
 LATER = Question(
     id="04.later",
     ask="While it boots, this PC says {available:,}K of {total:,}K available. When it is up, the line MemTotal of "
-    "/proc/meminfo is read. Compared with {available:,} kB it is",
+    "/proc/meminfo is read. Compared with {available:,} kB, MemTotal is",
     facts=_memory_line,
     choices=lambda **_: {
         "less": "smaller: the kernel has allocated more since",
@@ -80,7 +80,7 @@ RESERVE = Question(
     ask="The same PC, up and running. /proc/zoneinfo shows managed pages: DMA {managed_dma:,}, Normal "
     "{managed_normal:,}, HighMem {managed_highmem:,}. The lowmem_reserve_ratio of DMA is {ratio}. How many pages "
     "does DMA "
-    "keep from a request that may use Normal (the second number of its line `protection:`)?",
+    'keep from a request that may use Normal (the second number of its line "protection")?',
     facts=_reserve_facts,
     answer=lambda kernel, **_: kernel.zones["DMA"].lowmem_reserve[1],
     misconceptions=(
