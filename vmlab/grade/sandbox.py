@@ -22,7 +22,7 @@ __all__ = ["LIMITS", "MISSING", "Child", "Dead", "Ended", "Limits", "Refused", "
 FILES = (
     *(HERE / name for name in ("inside.py", "cells.py", "seccomp.py")),
     HERE.parent / "units.py",
-    HERE.parent / "study" / "plain.py",
+    *(HERE.parent / "study" / name for name in ("plain.py", "run_cell.py")),
 )
 START_SECONDS = 60
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")

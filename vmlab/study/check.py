@@ -7,18 +7,19 @@ nbgrader's hidden tests, with other machines, and raises if the answer is not ri
 
 from __future__ import annotations
 
-import contextlib
-import io
 import os
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
+from time import process_time
 from typing import Any
 
 from ..units import VmlabError
 from . import bank, progress
 from .exercise import name_of
+from .patience import TooLong, unheard, within
 from .plain import Plain, plain
 from .predict import GREEN, ORANGE
 from .question import Facts, Question
@@ -29,6 +30,9 @@ from .weigh import Scenario
 SEED = "check"  # of the machines that everybody may see
 MONO = "font-family:'DejaVu Sans Mono',monospace;font-size:13px;white-space:pre-wrap"
 NOT_CHECKED = "Not checked: how you got there."
+CALL_SECONDS, TASK_SECONDS = 5, 60  # of processor time: for one call of a learner's function, and for all
+MOST_SHOWN = 600  # letters of a value that a function returned
+OURS = Path(__file__).parents[1]
 
 
 class NotRight(VmlabError):
@@ -82,7 +86,7 @@ def judged(entry: bank.Entry, answer: Any, variant: int = 0, seed: Any = SEED) -
     if isinstance(entry, Question):
         return answered(entry, answer, entry.variant(progress.learner(), variant))
     if answer is None:
-        return Checked("blank", f"No answer yet: give {name_of(entry.id)} a value, and run its cell.")
+        return Checked("blank", f"No answer yet: write the function {entry.entry}, and run its cell.")
     if not callable(answer):
         return Checked("unreadable", f"Expected the function itself, {entry.entry}, without brackets after it.")
     return words(entry, entry.judge(here(answer), entry.cases(drawn(entry.id, seed))))
@@ -90,6 +94,8 @@ def judged(entry: bank.Entry, answer: Any, variant: int = 0, seed: Any = SEED) -
 
 def mark(entry_id: str, answer: Any) -> None:
     """Raise unless the answer is right, also on cases that `check` does not show (VMLAB_SEED draws others)."""
+    if silent():
+        return
     entry = bank.find(entry_id)
     seed = os.environ.get("VMLAB_SEED", "mark")
     for learner in (progress.learner(), ""):  # who gave no name was asked what everybody is asked
@@ -102,13 +108,22 @@ def mark(entry_id: str, answer: Any) -> None:
 
 def here(function: Callable[..., Any]) -> Call:
     """A learner's function, run in this process: its value or its error as a reply; what it prints is left out."""
+    spent = 0.0
 
     def call(args: Sequence[Plain]) -> Reply:
+        nonlocal spent
+        began = process_time()
         try:
-            with contextlib.redirect_stdout(io.StringIO()):
+            if spent > TASK_SECONDS:
+                raise TooLong(f"it took more than {TASK_SECONDS} s over all cases")
+            with unheard(), within(CALL_SECONDS):
                 return Reply(plain(function(*args)))
-        except Exception as bad:
+        except TooLong as late:
+            return Reply(error=f"TimeoutError: {late}", last=True)
+        except (Exception, SystemExit) as bad:
             return Reply(error=_said(bad))
+        finally:
+            spent += process_time() - began
 
     return call
 
@@ -128,8 +143,9 @@ def words(task: Task, verdict: Verdict) -> Checked:
         text = f"Your function stops with {verdict.reply.error}\n{count}"
     else:
         odd = mistyped(verdict.case, verdict.reply)
+        odd += "; in Python // divides whole numbers" if "float" in odd.partition(",")[0] else ""
         text = f"Look at the type: {odd}.\n{count}" if odd else f"{count} No belief known here explains the others."
-    came = "stops there" if verdict.reply.error else f"returns {written(verdict.reply.value)}, and the model disagrees"
+    came = "stops there" if verdict.reply.error else f"returns {_short(verdict.reply.value)}, and the model disagrees"
     lines = "\n".join([*tell_call(task, verdict.case), f"# {came}"])
     return Checked(verdict.kind, f"{text}\nThe smallest one found that goes wrong:", lines)
 
@@ -139,7 +155,10 @@ def answered(question: Question, answer: Any, facts: Facts) -> Checked:
     if answer is None:
         return Checked("blank", f"No answer yet: give {name_of(question.id)} a value, and run its cell.")
     try:
-        given = question.parse(answer if question.choices else plain(answer), facts)
+        given = plain(answer)
+        if isinstance(given, float) and not question.choices:
+            raise VmlabError(f"answer: expected a whole number, got {given}; in Python // divides whole numbers")
+        given = question.parse(given, facts)
     except VmlabError as bad:
         return Checked("unreadable", str(bad))
     feedback = question.check(given, facts)
@@ -157,9 +176,16 @@ def _weighed(scenario: Scenario, answer: Any) -> Checked:
     return Checked("written", "No program judges this. Hold your sentences against the ways:", "\n".join(rows))
 
 
-def _said(bad: Exception) -> str:
+def _said(bad: BaseException) -> str:
     """An exception as one line, with the line of the learner's code that it came from."""
     frames = traceback.extract_tb(bad.__traceback__)
-    line = next((frame.line for frame in reversed(frames) if frame.line), "")
+    theirs = [frame for frame in frames if OURS not in Path(frame.filename).parents]
+    line = next((frame.line for frame in reversed(theirs) if frame.line), "")
     text = str(bad).splitlines()[0] if str(bad) else ""
     return f"{type(bad).__name__}: {text}{f' (in: {line})' if line and not isinstance(bad, VmlabError) else ''}"
+
+
+def _short(value: Plain) -> str:
+    """A returned value as a learner would write it, cut where nobody would read on."""
+    shown = written(value)
+    return shown if len(shown) <= MOST_SHOWN else f"{shown[:MOST_SHOWN]} ... ({len(shown):,} letters)"

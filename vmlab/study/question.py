@@ -81,7 +81,7 @@ class Question:
         if not self.choices:
             return number(given)
         options = self.options(facts)
-        if given not in options:
+        if not isinstance(given, str) or given not in options:
             raise VmlabError(f"answer: expected one of {', '.join(options)}, got {given!r}")
         return given
 
@@ -125,10 +125,13 @@ def number(given: Any) -> int:
     """
     if isinstance(given, int):
         return int(given)
+    wrong = VmlabError(f"answer: expected a number such as 2304, 0x6f6f9 or 9M, got {str(given)[:60]!r}")
+    if len(str(given)) > 1000:  # no number of ours is so long, and Python refuses to read one of 4,301 digits
+        raise wrong
     text = re.sub(r"[\s,_]", "", str(given)).replace("−", "-")
     text = re.sub(r"([kmg])i?b$", r"\1", text, flags=re.IGNORECASE)
     sign, text = (-1, text[1:]) if text.startswith("-") else (1, text)
     try:
         return sign * memparse(text)
     except VmlabError:
-        raise VmlabError(f"answer: expected a number such as 2304, 0x6f6f9 or 9M, got {str(given)!r}") from None
+        raise wrong from None
