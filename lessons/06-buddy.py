@@ -51,7 +51,7 @@ reveal(ask.BUDDY)
 # %% [markdown]
 # ## 3. A request, step by step
 #
-# The zone is one free block of order 10, and begins at frame 0x70000. Somebody asks for one page. The steps have the
+# A toy zone is one free block of order 10, and begins at frame 0x70000. Somebody asks for one page. The steps have the
 # same names from here on; `free_area` is the kernel's name for the lists of one order.
 
 # %%
@@ -77,7 +77,7 @@ practise(buddy_request.LARGEST)
 
 # %%
 facts = buddy_steps.given_back(0x70000, 6, 0x70015, 2)
-print(f"A zone of frames {facts['start']:#x} to {facts['end'] - 1:#x}. Free before: {facts['ranges']}.")
+print(f"A toy zone of frames {facts['start']:#x} to {facts['end'] - 1:#x}. Free before: {facts['ranges']}.")
 print(f"Given back: {facts['pfn']:#x}.")
 buddy_steps.free_steps(**facts)
 

@@ -56,8 +56,8 @@ def _steps(start: int, top: int, order: int, pages: int, pfn: int, blocks: list[
 LARGEST = apart(
     Question(
         id="06.largest",
-        ask="On your own. Three blocks are free: order {small} at frame {small_at:#x}, order {top} at {start:#x}, "
-        "order {large} at {large_at:#x}. {pages} pages are asked for, and one of the blocks is split. At which frame "
+        ask="On your own. In a toy zone three blocks are free: order {small} at frame {small_at:#x}, order {top} at "
+        "{start:#x}, order {large} at {large_at:#x}. {pages} pages are asked for, and one of the blocks is split. At which frame "
         "does the largest piece of it begin that stays free?",
         facts=_facts,
         answer=lambda at, **_: at,

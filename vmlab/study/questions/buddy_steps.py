@@ -172,8 +172,8 @@ def _pages(facts: Facts) -> int:
 
 SPLIT = Question(
     id="06.split",
-    ask="One step is open. The zone is one free block of order {top}, first frame {start:#x}; {pages} pages are asked "
-    "for. How many free blocks are there after the split?",
+    ask="One step is open. A toy zone is one free block of order {top}, first frame {start:#x}; {pages} pages are "
+    "asked for. How many free blocks are there after the split?",
     facts=alloc_facts,
     answer=lambda blocks, **_: sum(blocks),
     misconceptions=(
@@ -199,8 +199,8 @@ SPLIT = Question(
 
 MERGE = Question(
     id="06.merge",
-    ask="On your own. A zone of frames {start:#x} to {end:#x} (that one excluded), all in use but {ranges}. Now page "
-    "{pfn:#x} is given back as well. What is the order of the free block that it ends up in?",
+    ask="On your own. A toy zone of frames {start:#x} to {end:#x} (that one excluded), all in use but {ranges}. Now "
+    "page {pfn:#x} is given back as well. What is the order of the free block that it ends up in?",
     facts=free_facts,
     answer=lambda order, **_: order,
     misconceptions=(
@@ -227,8 +227,8 @@ MERGE = Question(
 MERGE_STEP = replace(
     MERGE,
     id="06.merge-step",
-    ask="One step is open, and what follows it. A zone of frames {start:#x} to {end:#x} (that one excluded), all in "
-    "use but {ranges}. Now page {pfn:#x} is given back as well. How often may it merge?",
+    ask="One step is open, and what follows it. A toy zone of frames {start:#x} to {end:#x} (that one excluded), all "
+    "in use but {ranges}. Now page {pfn:#x} is given back as well. How often may it merge?",
     blank="free?",
     because="a merge for each order below {order}; then {stop}.",
 )

@@ -94,8 +94,8 @@ BORDER = Question(
 )
 TOP = Question(
     id="06.top",
-    ask="Here MAX_ORDER is {max_order}. A zone of frames {start:#x} to {end:#x} (that one excluded) is free but for "
-    "{pfn:#x}, which is now given back. What is the order of the block that it ends up in?",
+    ask="Here MAX_ORDER is {max_order}. A toy zone of frames {start:#x} to {end:#x} (that one excluded) is free but "
+    "for {pfn:#x}, which is now given back. What is the order of the block that it ends up in?",
     facts=_at_the_top,
     answer=lambda order, **_: order,
     misconceptions=(
