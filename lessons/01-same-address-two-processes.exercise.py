@@ -67,7 +67,7 @@ def walk_tables(cr3, words, va):
     for shift in (22, 12):
         entry = ram.get(table + (va >> shift & 0x3FF) * 4, 0)
         if not entry & 1:
-            return None  # a page fault is a result of the walk, and no error of the program's
+            return None  # a page fault is a result of the walk; tempting: to go on with entry 0, into frame 0
         table = entry & ~0xFFF  # the next table, and after the last level the frame
     return table + (va & 0xFFF)
     ### END SOLUTION
@@ -86,7 +86,8 @@ views.address_bits(page_format("x86-32"), given.va ^ 0x0F0F_0F0F)
 given = ask("01.read")
 read = None
 ### BEGIN SOLUTION
-read = given.va >> 12 & 0x3FF  # bits 21 to 12: above them stands the other index, below them the offset
+# Tempting: the upper ten bits. Those are the other index, and below both is the offset.
+read = given.va >> 12 & 0x3FF
 ### END SOLUTION
 
 # %% [markdown]

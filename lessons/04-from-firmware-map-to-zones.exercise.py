@@ -65,7 +65,7 @@ def find(ram, reserved, size, align, limit):
             at = max(at, end)
         free.append((at, high))
     for low, high in reversed(free):
-        place = (min(high, limit) - size) // align * align  # round down: up would run into what is above
+        place = (min(high, limit) - size) // align * align  # down; tempting: to round up, into what is above
         if place >= low:
             return place
     return None  # a stretch that is too small is passed over, not refused

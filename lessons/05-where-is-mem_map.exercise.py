@@ -119,6 +119,7 @@ print([hex(pfn) for pfn in broken([0x6F6F8, 0x6F6F9, 0x6FFF8, 0x6FFF9], [0x6F6F9
 def usable(pfns, mem_map, reserved):
     """The frames of pfns that nobody has."""
     ### BEGIN SOLUTION
+    # Tempting: to compare both in the same way. One argument names its last frame, the other the frame after it.
     first, last = mem_map
     free = [pfn for pfn in pfns if not first <= pfn <= last]
     return [pfn for pfn in free if not any(start <= pfn < end for start, end in reserved)]

@@ -110,7 +110,7 @@ def split_block(first, order, wanted):
     ### BEGIN SOLUTION
     blocks = []
     while order > wanted:
-        order -= 1  # first: a half has one order less than what was cut
+        order -= 1  # first, and tempting to leave for later: a half has one order less than what was cut
         blocks.append([first + (1 << order), order])
     return [first, sorted(blocks)]
     ### END SOLUTION

@@ -112,8 +112,9 @@ print(hex(broken([[0xF080_2000, 0xF080_5000]], 0xF080_0000, 2)), "for two pages;
 def place(areas, start, pages):
     """The address that vmalloc gives to so many pages."""
     ### BEGIN SOLUTION
+    # Tempting: the pages alone. The guard page in front belongs to the area before; this one needs its own behind it.
     for low, high in areas:
-        if low - start >= (pages + 1) * 4096:  # its own guard page; the one in front belongs to the area before
+        if low - start >= (pages + 1) * 4096:
             break
         start = high
     return start

@@ -126,7 +126,7 @@ def take(counts, last):
         last = (last + 1) % len(counts)
         if last == 0:
             counts = [0 if count == 1 else count for count in counts]  # and one flush of all TLBs for all of them
-        if counts[last] == 0:
+        if counts[last] == 0:  # tempting: 1 as well, as nobody uses it; some TLB may still have the old entry
             counts[last] = 2  # 1 for the entry, 1 for its first user
             return [last, counts]
     return [None, counts]

@@ -91,7 +91,7 @@ views.address_ruler(pc, given.text, "_text, the first function of the kernel")
 given = ask("09.read")
 read = None
 ### BEGIN SOLUTION
-physical = 0x100_0000  # from the figure
+physical = 0x100_0000  # from the figure; tempting: text - base, as if the image lay in the direct map only
 read = given.text - (given.base + physical)
 ### END SOLUTION
 

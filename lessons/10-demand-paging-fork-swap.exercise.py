@@ -39,7 +39,7 @@ walk = None
 ### BEGIN SOLUTION
 slot = given.slot
 if given.stored == "inverted":
-    slot ^= (1 << given.wide) - 1  # only the field's own bits: those above and below it are not the slot's
+    slot ^= (1 << given.wide) - 1  # only the field's own bits; tempting: ~slot, which flips the area and more
 walk = slot << given.slot_bit | given.area << given.area_bit
 ### END SOLUTION
 
@@ -131,7 +131,7 @@ def fate(pages):
     found = []
     for kind, written in pages:
         if not written:
-            found.append("drop")  # the bytes are in the file, or still in the slot
+            found.append("drop")  # tempting: swap for all; but these bytes are in the file, or still in the slot
         elif kind == "shared file":
             found.append("file")
         else:

@@ -39,7 +39,7 @@ walk = None
 ring, bits = given.ring.split(), given.bits.split()
 at = given.hand
 while bits[at] == "1":
-    bits[at] = "0"  # its second chance; if all were set, the hand would come back to where it began
+    bits[at] = "0"  # its second chance; tempting, if all are set: none goes. The hand comes back, and the first goes
     at = (at + 1) % len(ring)
 walk = int(ring[at])
 ### END SOLUTION
@@ -63,7 +63,8 @@ def missed(pages, sizes):
     distances = []
     for at, page in enumerate(pages):
         if page in last:
-            distances.append(len(set(pages[last[page] : at])))  # from its last use on: itself is one of them
+            # Tempting: how many references ago. What counts are different pages, and itself is one of them.
+            distances.append(len(set(pages[last[page] : at])))
         last[page] = at
     return [len(pages) - sum(distance <= size for distance in distances) for size in sizes]
     ### END SOLUTION
@@ -134,7 +135,7 @@ def second_chance(ring, bits, hand):
     ### BEGIN SOLUTION
     bits = list(bits)
     while bits[hand]:
-        bits[hand] = 0  # the chance is used up; who is not used again until the hand returns, goes
+        bits[hand] = 0  # tempting: only to pass over it; but then the chance would never be used up
         hand = (hand + 1) % len(ring)
     return [ring[hand], bits]
     ### END SOLUTION

@@ -66,7 +66,7 @@ def places(words):
         if not word >> 62:
             found.append(["nothing"])  # marks may be set all the same
         elif not number:
-            found.append(["hidden"])
+            found.append(["hidden"])  # tempting: frame 0, which is a frame like any other
         elif word >> 63:
             found.append(["frame", number])
         else:
@@ -149,7 +149,7 @@ def stale(pages, events):
 given = ask("12.claim")
 claim = None
 ### BEGIN SOLUTION
-# Three promises: in RAM (mlock), in its frame (a pin), at its address (neither).
+# Three promises: in RAM (mlock), in its frame (a pin), at its address (neither). Tempting: that held is held.
 if "unmaps" in given.change:
     claim = "address"
 elif "mlock" in given.held and "compacted" in given.change:
