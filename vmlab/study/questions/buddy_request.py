@@ -57,8 +57,8 @@ LARGEST = apart(
     Question(
         id="06.largest",
         ask="On your own. In a toy zone three blocks are free: order {small} at frame {small_at:#x}, order {top} at "
-        "{start:#x}, order {large} at {large_at:#x}. {pages} pages are asked for, and one of the blocks is split. At which frame "
-        "does the largest piece of it begin that stays free?",
+        "{start:#x}, order {large} at {large_at:#x}. {pages} pages are asked for, and one of the blocks is split. At "
+        "which frame does the largest piece of it begin that stays free?",
         facts=_facts,
         answer=lambda at, **_: at,
         misconceptions=(
