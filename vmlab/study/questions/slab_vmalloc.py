@@ -213,7 +213,7 @@ BUFFER = Scenario(
         ),
         (
             "a cache of its own: kmem_cache_create",
-            "objects 2,112 bytes apart, seen by name in /proc/slabinfo",
+            "objects 2,104 bytes apart, seen by name in /proc/slabinfo",
             "a cache to create and destroy; half-empty slabs of your own that nobody else fills",
         ),
         (
@@ -229,7 +229,7 @@ BUFFER = Scenario(
         (
             "vmalloc for the table",
             "any free frames will do, however scattered",
-            "12 MiB of a few hundred MiB of addresses; small TLB entries; not one range for a device",
+            "12 MiB of a few hundred MiB of addresses; a TLB entry for each page; not one range for a device",
         ),
         (
             "kvmalloc for the table",
