@@ -36,8 +36,8 @@ predict(start.FRAMES)
 reveal(start.FRAMES, lambda: explore.first_picture(start.BOARD))
 
 # %% [markdown]
-# All records together are one array, called **`mem_map`**: the orange piece. The lower half of the picture magnifies
-# the place where it lies. You need not know the other words yet: zones, lowmem and CMA come in lesson 04, and lesson 05
+# All records together are one array, called **`mem_map`**: find it in the picture, whose lower half magnifies the place
+# where it lies. You need not know the other words yet: zones, lowmem and CMA come in lesson 04, and lesson 05
 # finds `mem_map` on any machine.
 #
 # ## 2. Change something
@@ -50,7 +50,7 @@ explore.first_explorer()
 
 # %% [markdown]
 # Is the model right? 82 machines were booted with real kernels and recorded, and its numbers are compared with theirs.
-# What it leaves out: no program runs in it, and no time passes. Each lesson ends with a list of what it leaves out.
+# What it leaves out: no program runs in it, and no time passes. Each lesson has a list of what it leaves out.
 #
 # Below every picture is a sentence that says what it shows, and a table of the same data.
 #

@@ -301,7 +301,7 @@ print(walk.explain())
 #
 # Read-only. A small program is started; it writes a page, forks, and the child writes the same page. Each
 # process reads its own byte and asks the kernel for the frame. Where this cannot be read (no Linux), a
-# recorded PC is shown, and the first line says so. Before you run it: how many different frames in four lines?
+# recorded PC is shown, and the first line says so. Before you run it: how many different frames will there be?
 
 # %%
 own_page()

@@ -312,8 +312,8 @@ practise(zones_steps_kept.KEEPS)
 # %% [markdown]
 # ## 9. Which zone serves a request
 #
-# Each request carries **gfp flags**; they name the highest zone that it may use. From there it goes down a
-# **zonelist**.
+# Each request carries **gfp flags**; they name the zone that it gets its pages from first. Where that one has none to
+# give, a list, the **zonelist**, says which zones are tried next.
 
 # %%
 predict(kept.FALLBACK)

@@ -46,7 +46,7 @@ def own_features(root: Path = Path("/")) -> Table:
         for name, words in FLAGS.items()
     ]
     try:
-        rows.append(("transparent huge pages", (root / HUGE).read_text().strip()))
+        rows.append(("transparent huge pages", f"{(root / HUGE).read_text().strip()} (the one in brackets)"))
     except OSError:
         rows.append(("transparent huge pages", "not said"))
     return Table(("what", "this machine"), rows)

@@ -57,7 +57,7 @@ def firmware_map(kernel: Kernel) -> Drawing:
     kept = kernel.memblock.memory()
     top = max(end for _, end in [*told, *kept])
     parts = [svg.text(MARGIN, 16, f"Physical addresses from 0 to {group_hex(top)}", more=BOLD)]
-    parts.append(svg.text(WIDTH - MARGIN, 16, "green: RAM · dotted: no RAM", "end"))
+    parts.append(svg.text(WIDTH - MARGIN, 16, "filled: RAM · dotted: no RAM", "end"))
     parts += _two_lanes(Scale(0, top), ("firmware: RAM", told), ("memblock.memory", kept), 34)
     low = [pa for span in told for pa in span if 0 < pa <= MiB]
     height = 132
