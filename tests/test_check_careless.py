@@ -15,6 +15,8 @@ from test_check import alone, exercise_file, right  # noqa: F401  (alone: no nam
 from vmlab.cli import main
 from vmlab.study import bank, check
 from vmlab.study.patience import TooLong, unheard, within
+from vmlab.study.run_cell import cell
+from vmlab.study.told import Told
 
 CHECKING = sys.modules["vmlab.study.check"]  # the module: the package has the function under that name
 HEAD = "from vmlab.study import ask, check, hint, i_am"
@@ -204,3 +206,21 @@ def test_what_an_editor_leaves_out_is_not_missed(tmp_path: Path, capsys: pytest.
     )
     assert 1 == main(["check", str(path)])
     assert "2 points): not right yet" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("check('05.wlak', 1)", "did you mean ['05.walk']"),
+        ("check(5)", "id: expected one such as '05.where'"),
+        ("ask('05.usable')", "no question with an answer in numbers or words"),
+        ("hint('05.own-512m')", "no right answer"),
+        ("i_am(3)", "expected your id as a word"),
+    ],
+)
+def test_a_call_that_cannot_be_is_told_with_the_learners_line_alone(line: str, words: str) -> None:
+    with pytest.raises(Told) as met:
+        cell(f"\nfrom vmlab.study import ask, check, hint, i_am\n{line}", 0, {})
+    said, where = met.value._render_traceback_()
+    assert words in said
+    assert f"  in line 3: {line}" == where

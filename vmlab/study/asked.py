@@ -10,12 +10,12 @@ from html import escape
 from types import SimpleNamespace
 from typing import Any
 
-from ..units import VmlabError
 from . import bank, practice, progress
 from .exercise import name_of, told
 from .question import Question
 from .show import WIDE, paragraph, show
 from .task import Task, drawn, tell_call, written
+from .told import Told
 from .weigh import Scenario
 
 _rungs: dict[str, int] = {}
@@ -25,7 +25,7 @@ def ask(entry_id: str, variant: int = 0) -> SimpleNamespace:
     """Show a question, and return its numbers as attributes; another `variant` is for more practice."""
     entry = bank.find(entry_id)
     if not isinstance(entry, Question):
-        raise VmlabError(f"ask: {entry_id} is no question with an answer in numbers or words; its text says what to do")
+        raise Told(f"ask: {entry_id} is no question with an answer in numbers or words; its text says what to do")
     facts = entry.variant(progress.learner(), variant)
     show(Asked(entry, facts))
     return SimpleNamespace(**told(entry, facts))
@@ -35,7 +35,7 @@ def hint(entry_id: str, rung: int | None = None) -> Hint:
     """The next rung of an entry's ladder, or the one asked for: 0, 1 or 2."""
     entry = bank.find(entry_id)
     if isinstance(entry, Scenario):
-        raise VmlabError(f"hint: {entry_id} has no right answer that a hint could lead to")
+        raise Told(f"hint: {entry_id} has no right answer that a hint could lead to")
     at = min(_rungs.get(entry_id, 0), 2) if rung is None else rung
     _rungs[entry_id] = at + 1
     if isinstance(entry, Task):

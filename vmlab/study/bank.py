@@ -16,6 +16,7 @@ from . import questions, tasks
 from .lessons import LESSONS, START
 from .question import Question
 from .task import Task
+from .told import Told
 from .weigh import Scenario
 
 Entry = Question | Task | Scenario
@@ -27,12 +28,12 @@ def find(entry_id: str) -> Entry:
     """The question, task or scenario of an id; VmlabError names one that is spelled like it."""
     lesson = str(entry_id).partition(".")[0]
     if lesson not in TOPICS:
-        raise VmlabError(f"id: expected one such as '05.where', of the lessons {', '.join(TOPICS)}; got {entry_id!r}")
+        raise Told(f"id: expected one such as '05.where', of the lessons {', '.join(TOPICS)}; got {entry_id!r}")
     entries = of_lesson(lesson)
     if entry_id in entries:
         return entries[entry_id]
     near = difflib.get_close_matches(str(entry_id), entries, n=1, cutoff=0.4)
-    raise VmlabError(f"id: lesson {lesson} asks nothing called {entry_id!r}; did you mean {near or sorted(entries)}?")
+    raise Told(f"id: lesson {lesson} asks nothing called {entry_id!r}; did you mean {near or sorted(entries)}?")
 
 
 @functools.cache

@@ -12,7 +12,6 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 from time import process_time
 from typing import Any
 
@@ -25,6 +24,7 @@ from .predict import GREEN, ORANGE
 from .question import Facts, Question
 from .show import note, silent
 from .task import Call, Reply, Task, Verdict, drawn, mistyped, tell_call, written
+from .told import is_ours
 from .weigh import Scenario
 
 SEED = "check"  # of the machines that everybody may see
@@ -32,7 +32,6 @@ MONO = "font-family:'DejaVu Sans Mono',monospace;font-size:13px;white-space:pre-
 NOT_CHECKED = "Not checked: how you got there."
 CALL_SECONDS, TASK_SECONDS = 5, 60  # of processor time: for one call of a learner's function, and for all
 MOST_SHOWN = 600  # letters of a value that a function returned
-OURS = Path(__file__).parents[1]
 
 
 class NotRight(VmlabError):
@@ -67,7 +66,7 @@ def check(what: str | Question | Task | Scenario, answer: Any = None, variant: i
     """Check an answer to what has this id; under nbgrader an answer that is not right is an error."""
     if silent():
         return None
-    entry = bank.find(what) if isinstance(what, str) else what
+    entry = what if isinstance(what, bank.Entry) else bank.find(what)
     checked = judged(entry, answer, variant)
     if not isinstance(entry, Scenario):
         progress.remember(entry.id, kind=checked.kind)
@@ -179,7 +178,7 @@ def _weighed(scenario: Scenario, answer: Any) -> Checked:
 def _said(bad: BaseException) -> str:
     """An exception as one line, with the line of the learner's code that it came from."""
     frames = traceback.extract_tb(bad.__traceback__)
-    theirs = [frame for frame in frames if OURS not in Path(frame.filename).parents]
+    theirs = [frame for frame in frames if not is_ours(frame)]
     line = next((frame.line for frame in reversed(theirs) if frame.line), "")
     text = str(bad).splitlines()[0] if str(bad) else ""
     return f"{type(bad).__name__}: {text}{f' (in: {line})' if line and not isinstance(bad, VmlabError) else ''}"

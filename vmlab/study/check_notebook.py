@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from ..units import VmlabError
-from .check import Checked, judged
+from .check import Checked, NotRight, judged
 from .exercise import Exercise, Item, exercise
 from .patience import TooLong, unheard, within
 from .run_cell import cell
 from .show import silently
 from .task import Task
+from .told import Told
 
 ASKS = re.compile(r"""\b(?:ask|check)\(\s*["'](\d\d)\.""")
 CELL_SECONDS = 30  # of processor time
@@ -116,7 +117,8 @@ def answers(sources: list[str]) -> tuple[dict[str, Any], list[str]]:
                 with within(CELL_SECONDS):
                     cell(source, number, names)
             except (Exception, SystemExit, TooLong) as bad:
-                kind = "TimeoutError" if isinstance(bad, TooLong) else type(bad).__name__
+                told = {TooLong: "TimeoutError", Told: "VmlabError", NotRight: "VmlabError"}
+                kind = told.get(type(bad), type(bad).__name__)
                 stopped.setdefault(f"{kind}: {str(bad)[:MOST_SAID]}".rstrip(": "), []).append(number + 1)
     return names, [_stop(error, numbers) for error, numbers in stopped.items()]
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..units import VmlabError
+from .told import Told
 
 _kept: dict[str, dict[str, Any]] | None = None
 _learner: str | None = None  # as said with `i_am`
@@ -34,7 +34,7 @@ def i_am(name: str) -> None:
     """Say whose questions are asked: the id that your course knows you by. Alone, leave it empty."""
     global _learner
     if not isinstance(name, str) or len(name) > 200:
-        raise VmlabError(f'i_am: expected your id as a word, such as i_am("ada"), got {name!r}')
+        raise Told(f'i_am: expected your id as a word, such as i_am("ada"), got {name!r}')
     _learner = name.strip() or None
 
 
