@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "vmlab"
 # Bottom to top. A module stands on the floor of the longest name here that begins its own.
 FLOORS = [
     {"units"},
+    {"versions"},
     {"cluster", "ledger", "jit", "prefetch", "ranges", "unlikely"},
     {"parts"},
     {"arch"},

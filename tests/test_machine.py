@@ -71,7 +71,7 @@ def test_a_region_has_a_place_and_a_size(start: int, size: int):
         ("kernelcore=12Q", "kernel parameter kernelcore=: '12Q' is not a size: .* or a share such as 25%"),
         ("movablecore=-5%", "kernel parameter movablecore=: '-5%' is not a size"),
         ("movablecore=half%", "kernel parameter movablecore=: 'half%' is not a size"),
-        ("kernelcore=mirror", "kernelcore=mirror is left out of this model"),
+        ("kernelcore=mirrors", "kernel parameter kernelcore=: 'mirrors' is not a size"),
     ],
 )
 def test_a_parameter_that_is_no_size_is_named_when_the_machine_boots(cmdline: str, message: str):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 
+from . import versions
 from .units import VmlabError
 
 
@@ -34,10 +35,6 @@ class Region:
         return self.start + self.size
 
 
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split("."))
-
-
 @dataclass(frozen=True, slots=True)
 class Config:
     """The choices made when a kernel is built that shape its memory.
@@ -66,11 +63,16 @@ class Config:
     mm_struct_bytes: int | None = None  # sizeof(struct mm_struct), without the CPU mask behind it
     kaslr: bool | None = None  # CONFIG_RANDOMIZE_BASE
     freed_late: tuple[tuple[str, int], ...] | None = None  # parts of the image given back during boot: (name, pages)
-    version: str | None = None  # of a kernel newer than 6.1, such as "6.12": where rules changed, its are taken
+    version: str | None = None  # of a kernel other than 6.1, such as "6.12": where rules changed, its are taken
+
+    @property
+    def rules(self) -> str:
+        """The version whose rules are taken: the kernel's own, or for one that is not modelled the nearest."""
+        return versions.nearest(self.version)
 
     def is_since(self, version: str) -> bool:
         """Whether a rule that changed in `version` holds as it was changed."""
-        return _numbers(self.version or "6.1") >= _numbers(version)
+        return versions.numbers(self.rules) >= versions.numbers(version)
 
     def over(self, base: Config) -> Config:
         """This configuration with its unset fields taken from `base`."""

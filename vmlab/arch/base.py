@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from .. import versions
 from ..units import VmlabError
 from .space import Area, Space
 
 if TYPE_CHECKING:
     from ..machine import Machine
-    from ..parts import BootCall, Config, Image
+    from ..parts import BootCall, Config, Image, Region
     from ..physical.memblock import Memblock
 
 
@@ -39,6 +40,9 @@ class Arch:
     bits_per_long: int = 64
     memory_models: tuple[str, ...] = ("SPARSEMEM_VMEMMAP",)
     numa = False  # CONFIG_NUMA: vmallocinfo tells each area's pages by node
+    memory_hotplug: bool = False  # CONFIG_MEMORY_HOTPLUG, in Debian's kernels
+    nosmp_is_for_good: bool = False  # with nosmp other CPUs are not even possible
+    numa_off: tuple[str, ...] = ("off",)  # values of numa= with which all RAM is of one node
     cache_line = 64  # cache_line_size(), what SLAB_HWCACHE_ALIGN aligns to
     kmalloc_minalign: ClassVar[Mapping[str, int]] = {"6.1": 8}  # first version -> ARCH_KMALLOC_MINALIGN, bytes
     slab_minalign = 8  # ARCH_SLAB_MINALIGN
@@ -60,6 +64,10 @@ class Arch:
                 f"config.format: {self.name} kernels use one of {', '.join(self.defaults)}, got {wanted!r}"
             )
         full = config.over(self.defaults[wanted])
+        if full.version is not None and (machine.recorded is None or full.version != versions.UNKNOWN):
+            versions.numbers(full.version, "config.version")
+            if machine.recorded is None:  # a record can be of any kernel: what is not modelled is then undecided
+                versions.check_modelled(full.version, "config.version")
         self._check(full)
         return full
 
@@ -120,9 +128,24 @@ class Arch:
         """Bits of a physical address that the page-table format can hold."""
         raise NotImplementedError
 
+    def node_of(self, machine: Machine, region: Region) -> int:
+        """The node that the kernel takes RAM to be of: without NUMA, all is of node 0.
+
+        numa=off; and noacpi or acpi=off where ACPI alone tells of nodes (arch/x86/mm/numa.c, drivers/base/arch_numa.c)
+        """
+        how = machine.parameter("numa") or ""
+        if how.startswith("fake="):
+            raise VmlabError(f"numa={how} is left out of this model: give each Region a node= instead")
+        is_off = how in self.numa_off or (machine.parameter("acpi") == "off" and "noacpi" in self.numa_off)
+        return region.node if self.numa and not is_off else 0
+
     def firmware_memory(self, machine: Machine) -> list[tuple[int, int, int]]:
         """memblock.memory as first filled: (start, end, node) of each bank, bytes."""
-        return [(region.start, region.end, region.node) for region in machine.ram]
+        return [(region.start, region.end, self.node_of(machine, region)) for region in machine.ram]
+
+    def begins_bottom_up(self, machine: Machine) -> bool:
+        """Whether the boot allocator takes the lowest place until the nodes are known (memblock_set_bottom_up)."""
+        return False
 
     def bounds(self, machine: Machine, memblock: Memblock) -> Bounds:
         """Work out lowmem; an architecture without HighMem may remove RAM from `memblock` here."""

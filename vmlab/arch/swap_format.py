@@ -75,14 +75,5 @@ class SwapFormat(NamedTuple):
         return self.type.put(type) | self.offset.put(offset) | marks
 
 
-def version(text: str) -> tuple[int, ...]:
-    """A kernel version as numbers that compare.
-
-    >>> version("6.1") < version("6.12")
-    True
-    """
-    return tuple(int(part) for part in text.split("."))
-
-
 SPECIAL_6_1 = ("hwpoison", "migration read", "migration read exclusive", "migration write")
 """Types from MAX_SWAPFILES up (include/linux/swap.h), where memory failure is configured."""

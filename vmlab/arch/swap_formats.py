@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 
+from .. import versions
 from ..units import VmlabError
-from .swap_format import SwapFormat, version
+from .swap_format import SwapFormat
 
 
 @functools.cache
@@ -26,11 +27,4 @@ def swap_format(name: str, kernel: str = "6.1") -> SwapFormat:
     if not rows:
         known = ", ".join(dict.fromkeys(row.format for row in swap_rows()))
         raise VmlabError(f"swap entries of format {name!r}: expected one of {known}")
-    try:
-        wanted = version(kernel)
-    except ValueError:
-        raise VmlabError(f"kernel: expected a version such as '6.1', got {kernel!r}") from None
-    fitting = [row for row in rows if version(row.since) <= wanted]
-    if not fitting:
-        raise VmlabError(f"{name}: the oldest kernel known here is {rows[0].since}, got {kernel}")
-    return fitting[-1]
+    return versions.pick({row.since: row for row in rows}, kernel, f"kernel, for swap entries of {name}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..parts import BootCall
 from ..units import PAGE_SIZE, GiB, KiB, MiB
+from . import get
 
 if TYPE_CHECKING:
     from ..machine import Machine
@@ -33,7 +34,8 @@ def swiotlb(machine: Machine, slots_bytes: int) -> list[BootCall]:
 
 def node_data(machine: Machine, pglist_data_bytes: int) -> list[BootCall]:
     """struct pglist_data of every node, near its memory."""
-    nodes = sorted({region.node for region in machine.ram})
+    rows = get(machine.arch)
+    nodes = sorted({rows.node_of(machine, region) for region in machine.ram})
     return [BootCall("alloc", "alloc_node_data", size=pglist_data_bytes, align=64, nid=nid, phys=True) for nid in nodes]
 
 

@@ -21,13 +21,14 @@ from .compared import Compared, Rows
 def window(machine: Machine, kernel: Kernel, recorded: Recorded) -> Rows:
     """Where kmap's window lies, and its slots; none on kernels without HighMem, whose records have none.
 
-    A fresh record knows the window only by the frames that it showed: without RAM in HighMem it showed none.
+    A fresh record knows the window only by the frames that it showed: without RAM in HighMem it showed none, and one
+    that was recorded no further than its boot has not looked.
     """
     pool, kmap = kernel.highmem.pkmap, recorded.data.get("kmap") or {}
     if "pkmap_base" in kmap:
         yield Compared("pkmap_base", pool and pool.base, kmap["pkmap_base"], address=True)
         yield Compared("last_pkmap", pool and pool.slots, kmap["last_pkmap"])
-    elif not kmap and recorded.layout.get("pkmap_base") is None:
+    elif not kmap and recorded.layout.get("pkmap_base") is None and recorded.holds != ["boot"]:
         yield Compared("slots", pool and pool.slots, None)
 
 

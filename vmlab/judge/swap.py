@@ -23,6 +23,7 @@ from ..kernel import Kernel
 from ..machine import Machine
 from ..record import Recorded
 from ..units import PAGE_SIZE, KiB
+from ..versions import BASE
 from .compared import Compared, Rows
 
 DEVICES = {"zram": {"rotational": False, "synchronous": True}}  # by the name's beginning; others seek and take time
@@ -43,28 +44,28 @@ def entries(machine: Machine, kernel: Kernel, recorded: Recorded) -> Rows:
     """Every recorded swap entry: decoded, compared with the record and with pagemap, and encoded again."""
     from ..process.swap_entry import SwapEntry
 
-    fmt = _format(recorded) if _stages(recorded) else ""
+    fmt, rules = _format(recorded) if _stages(recorded) else "", machine.config.rules
     for stage, data in _stages(recorded):
         for case in data["cases"]:
             if "swap_pte" not in case:
                 continue
-            what, entry = f"{stage} {case['proc']} {case['va']:#x}", SwapEntry.decode(fmt, case["swap_pte"])
+            what, entry = f"{stage} {case['proc']} {case['va']:#x}", SwapEntry.decode(fmt, case["swap_pte"], rules)
             yield Compared(f"{what}: slot", list(entry.slot), list(case["swap_decoded"]))
             seen = case["pagemap"]
             yield Compared(f"{what}: pagemap", list(entry.slot), [seen.get("swap_type"), seen.get("swap_offset")])
-            yield Compared(f"{what}: encoded", entry.encode(fmt), case["swap_pte"], address=True)
+            yield Compared(f"{what}: encoded", entry.encode(fmt, rules), case["swap_pte"], address=True)
 
 
 class Replay:
     """The guest's story in the model: three processes, their areas, and the swap devices."""
 
-    def __init__(self, recorded: Recorded, *, in_order: bool = False) -> None:
+    def __init__(self, recorded: Recorded, rules: str = BASE, *, in_order: bool = False) -> None:
         from ..process.memory import Memory
         from ..process.process import Process
 
         self.stages, self.in_order = dict(_stages(recorded)), in_order
         frames = count(0x100)
-        self.memory = Memory(_format(recorded), lambda order: _aligned(frames, order), lambda pfn, order: None)
+        self.memory = Memory(_format(recorded), lambda order: _aligned(frames, order), lambda pfn, order: None, rules)
         self.process = {name: Process(self.memory, name) for name in ("p0", "p1", "p2")}
         for name, process in self.process.items():
             process.mmap(FIRST, 1)
@@ -130,7 +131,7 @@ def _start(stage: dict[str, Any], pages: int) -> int:
 def _played(machine: Machine, recorded: Recorded) -> Iterator[tuple[str, dict[str, Any], Replay]]:
     if not _stages(recorded):
         return
-    replay = Replay(recorded, in_order=machine.config.is_since("6.12"))
+    replay = Replay(recorded, machine.config.rules, in_order=machine.config.is_since("6.12"))
     for stage in replay.play():
         if stage in replay.stages:
             yield stage, replay.stages[stage], replay

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..kernel import boot
 from ..machine import Machine
 from ..record import SUFFIX, load_machine, machines
 from ..units import VmlabError, human
+from ..versions import BASE, NEWEST, UNKNOWN, is_modelled
 from .compared import Compared
 from .fields import FIELDS
 
+MODELLED = f"the rules of {BASE} to {NEWEST} are modelled"
 MOST_MISMATCHES = 8  # printed for one field; the rest are counted
 
 
@@ -67,12 +69,16 @@ def verify(machine: Machine) -> list[Score]:
     if recorded is None:
         raise VmlabError(f"{machine.name}: nothing to compare with: only a machine as it was recorded can be verified")
     kernel = boot(machine)
-    scores = []
+    scores, stranger = [], not_modelled(machine)
     for name, compare in FIELDS.items():
         score = Score(name)
         try:
             for row in compare(machine, kernel, recorded):
-                score.add(row)
+                score.add(replace(row, undecided=row.undecided or stranger))
+        except VmlabError as bad:
+            if not stranger:
+                raise
+            score.add(Compared("the rest", None, None, f"{stranger}; {bad}"))
         except (KeyError, IndexError, TypeError, AttributeError, ValueError) as bad:
             came = f"{type(bad).__name__}: {bad}"
             raise VmlabError(
@@ -80,6 +86,14 @@ def verify(machine: Machine) -> list[Score]:
             ) from bad
         scores.append(score)
     return scores
+
+
+def not_modelled(machine: Machine) -> str:
+    """Why nothing is decided on a kernel of another version than the modelled ones; empty where it is."""
+    version = machine.config.version
+    if version is None or (version != UNKNOWN and is_modelled(version)):
+        return ""
+    return f"its kernel is of {'an unknown version' if version == UNKNOWN else f'Linux {version}'}: {MODELLED}"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

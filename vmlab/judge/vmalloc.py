@@ -19,7 +19,7 @@ from ..record import Recorded
 from ..units import PAGE_SIZE, align_up
 from .compared import Compared, Rows
 
-EARLY = ("iotable_init", "pci_reserve_io", "paging_init")  # vm_area_add_early, vm_area_register_early
+EARLY = ("iotable_init", "pci_reserve_io", "paging_init", "")  # vm_area_add_early; vm_area_register_early has no caller
 TOP_DOWN = ("pcpu_get_vm_areas",)
 STACKS = ("kernel_clone", "fork_idle")  # alloc_thread_stack_node, inlined into its callers
 PURGED = "this kernel has purged freed areas: a hole may have been in use when an area above it was made"
@@ -28,7 +28,7 @@ UNPURGED = "unpurged"
 
 
 def _function(row: dict[str, Any]) -> str:
-    return str(row["caller"]).partition("+")[0].split()[0]
+    return str(row["caller"]).partition("+")[0].partition(" ")[0]
 
 
 def _space(machine: Machine, kernel: Kernel) -> tuple[int, int] | None:

@@ -194,12 +194,13 @@ def tables_part(tables: Tables) -> dict[str, Any]:
     return {"kernel_table_pages": len(tables.pages), "kernel_leaves": len(tables.mapped), "kernel_leaf_sizes": sizes}
 
 
-def borders_of(
-    kernel: KernelFiles, files: Mapping[str, str], stext_pa: int, is_pc: bool, slide: int
-) -> image_file.Borders:
-    """Where the image's init part lies: of a PC from the file that was booted, elsewhere from /proc/iomem."""
-    if not is_pc:
-        rows = [vars(row) for row in procfs.parse_iomem(files["iomem"])]
-        return image_file.from_iomem(rows, kallsyms(files["kallsyms"])["_stext"], stext_pa)
-    found = image_file.from_bzimage(kernel.image)
-    return image_file.Borders(found.init_begin + slide, found.init_end + slide, found.end + slide, found.how)
+def borders_of(kernel: KernelFiles, files: Mapping[str, str], stext_pa: int, is_pc: bool) -> image_file.Borders:
+    """Where the image's init part lies: of a PC from the file that was booted, elsewhere from /proc/iomem.
+
+    The file has the addresses that the image was linked to; how far KASLR moved it, its _stext says.
+    """
+    stext = kallsyms(files["kallsyms"])["_stext"]
+    if is_pc:
+        return image_file.from_bzimage(kernel.image).moved(stext)
+    rows = [vars(row) for row in procfs.parse_iomem(files["iomem"])]
+    return image_file.from_iomem(rows, stext, stext_pa)

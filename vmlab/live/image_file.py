@@ -24,12 +24,18 @@ MOST_BYTES = 256 * MiB
 
 @dataclass(frozen=True, slots=True)
 class Borders:
-    """Virtual addresses: the init part, and the image's end."""
+    """Virtual addresses: the init part, the image's end, and its beginning, _stext."""
 
     init_begin: int
     init_end: int
     end: int
+    stext: int
     how: str
+
+    def moved(self, stext: int) -> Borders:
+        """The same image where its _stext is at `stext`: KASLR moves the whole of it."""
+        slide = stext - self.stext
+        return Borders(self.init_begin + slide, self.init_end + slide, self.end + slide, stext, self.how)
 
 
 def from_iomem(rows: Sequence[Mapping[str, Any]], stext: int, stext_pa: int) -> Borders:
@@ -39,18 +45,18 @@ def from_iomem(rows: Sequence[Mapping[str, Any]], stext: int, stext_pa: int) -> 
         raise VmlabError("/proc/iomem: expected the resources Kernel code and Kernel data: was it read as root?")
     offset = stext - stext_pa
     code, data = at["Kernel code"], at["Kernel data"]
-    return Borders(code["end"] + offset, data["start"] + offset, data["end"] + offset, "iomem")
+    return Borders(code["end"] + offset, data["start"] + offset, data["end"] + offset, stext, "iomem")
 
 
 def from_bzimage(path: Path) -> Borders:
     """The borders from the sections of the ELF file in a bzImage (link-time addresses)."""
     sections, percpu = _sections(payload(path.read_bytes()))
     try:
-        first, locks, brk = sections[".init.text"], sections[".smp_locks"], sections[".brk"]
+        text, first, locks, brk = (sections[name] for name in (".text", ".init.text", ".smp_locks", ".brk"))
     except KeyError as missing:
-        raise VmlabError(f"{path.name}: expected sections .init.text, .smp_locks and .brk, no {missing}") from None
+        raise VmlabError(f"{path.name}: expected .text, .init.text, .smp_locks and .brk, no {missing}") from None
     begin = min(first[0], percpu) if percpu else first[0]
-    return Borders(begin, locks[0], align_up(brk[0] + brk[1], PAGE_SIZE), f"ELF sections in {path.name}")
+    return Borders(begin, locks[0], align_up(brk[0] + brk[1], PAGE_SIZE), text[0], f"ELF sections in {path.name}")
 
 
 def payload(image: bytes) -> bytes:

@@ -49,16 +49,15 @@ def _boot(recording: Recording, guest: Guest, cpu: Cpu) -> None:
     recording.tables, recording.memory, recording.info = tables, memory, info
     recording.data["page_tables"] = {
         "format": fmt.name, "kernel_root_pa": swapper, "swapper_pgd_va": info.symbols["swapper_pg_dir"],
-        "kaslr_slide": info.numbers.get("KERNELOFFSET", 0), "registers_at_boot_hold": registers,
+        "kaslr_slide": int(info.words.get("KERNELOFFSET", "0"), 16), "registers_at_boot_hold": registers,
         **boot_hold.tables_part(tables),
     }  # fmt: skip
     recording.keep("boot", tables)
     zones = procfs.parse_zoneinfo(files["zoneinfo"], "zoneinfo")
     recording.data["nodes"] = boot_hold.nodes(zones)
     borders = boot_hold.borders_of(
-        recording.kernel, files, memory.pa(info.symbols["_stext"]) or 0, recording.board.is_pc,
-        int(info.words.get("KERNELOFFSET", "0"), 16),
-    )  # fmt: skip
+        recording.kernel, files, memory.pa(info.symbols["_stext"]) or 0, recording.board.is_pc
+    )
     recording.data["symbols"] = boot_hold.symbols(files, borders, memory)
     pages = struct_pages(recording, memory)
     recording.data["mem_map"] = pages.record(zones)

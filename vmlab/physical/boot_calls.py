@@ -15,6 +15,9 @@ from .memblock import BootOutOfMemory, Memblock
 from .purpose import purpose
 from .zones import Node
 
+NODE_DATA_CALLER = "alloc_node_data"
+GIGANTIC_CALLER = "__alloc_bootmem_huge_page"
+
 
 @dataclass(slots=True)
 class BootAllocations:
@@ -30,6 +33,15 @@ class BootAllocations:
     def cma_frames(self) -> list[tuple[int, int]]:
         """The contiguous area as frame numbers: the page allocator gets it in the end."""
         return [(start >> PAGE_SHIFT, end >> PAGE_SHIFT) for start, end in self.cma]
+
+    @property
+    def gigantic_frames(self) -> list[tuple[int, int]]:
+        """Huge pages too large for the page allocator, as frame numbers: a zone counts them as managed later.
+
+        mm/hugetlb.c: alloc_bootmem_huge_page takes them, gather_bootmem_prealloc counts them.
+        """
+        huge = [(low, high) for low, high, caller in self.got if caller.startswith(GIGANTIC_CALLER)]
+        return [(low >> PAGE_SHIFT, high >> PAGE_SHIFT) for low, high in huge]
 
     def why(self, pfn: int, start: int) -> str:
         """What frame `pfn`, inside the reservation that begins at `start`, is used for."""
@@ -61,7 +73,10 @@ class _Replay:
             "free": self._free,
         }
         calls = self.machine.boot_calls
+        self.memblock.bottom_up = self.rows.begins_bottom_up(self.machine)
         for call in self.rows.boot_calls(self.machine) if calls is None else calls:
+            if call.caller.startswith(NODE_DATA_CALLER):
+                self.memblock.bottom_up = False  # arch/x86/mm/numa.c:numa_init, once it knows the nodes
             steps[call.op](call)
         while self.wanted:
             self._mem_map(BootCall("alloc", role="mem_map"))

@@ -1,7 +1,8 @@
 """From memblock to the page allocator: what is handed over, what comes later, and what is set in between.
 
 The order decides the numbers (Linux 6.1): memblock_free_all, then the CMA area (core_initcall), then
-min_free_kbytes, watermarks and lowmem_reserve (postcore_initcall), then the initrd and the init sections.
+min_free_kbytes, watermarks and lowmem_reserve (postcore_initcall), then huge pages that boot reserved are counted
+(hugetlb_init) and khugepaged sets the watermarks anew (subsys_initcall), then the initrd and the init sections.
 So /proc/zoneinfo prints a managed count that is newer than the watermarks beside it.
 """
 
@@ -51,23 +52,36 @@ def settle(
     zones = [zone for node in nodes for zone in node.zones]
     given = Ranges()
     _give(zones, free, given)
-    for start, end in allocations.cma_frames:
-        for zone in zones:
-            zone.cma_pages += _overlap(zone, start, end)
     _give(zones, allocations.cma_frames, given)
+    _activate_cma(zones, allocations)
     early, late = _image_parts(machine, rows, allocations)
     _give(zones, early, given)
-    min_free = watermarks.min_free_kbytes(zones, machine)
+    min_free = watermarks.min_free_kbytes(zones)
     _set_marks(zones, min_free, machine)
     for node in nodes:
         for zone, row in zip(node.zones, watermarks.lowmem_reserve(list(node.zones)), strict=True):
             zone.lowmem_reserve = row
+    _count(zones, allocations.gigantic_frames, "managed_pages")
+    if watermarks.has_huge_pages(zones, machine):
+        min_free = watermarks.recommended_min_free_kbytes(zones, machine, min_free)
+        _set_marks(zones, min_free, machine)
     _give(zones, late, given)
     asked = machine.number_parameter("sysctl.vm.min_free_kbytes")
     if asked is not None:  # sysctl.*= is applied last of all, with the final counts
         min_free = asked
         _set_marks(zones, min_free, machine)
     return min_free, list(given)
+
+
+def _activate_cma(zones: list[Zone], allocations: BootAllocations) -> None:
+    """mm/cma.c:cma_activate_area: an area across two zones is of no use, and its frames are free as all others."""
+
+    def in_one_zone(area: tuple[int, int]) -> bool:
+        low, high = area[0] >> PAGE_SHIFT, area[1] >> PAGE_SHIFT
+        return any(_overlap(zone, low, high) == high - low for zone in zones)
+
+    allocations.cma = [area for area in allocations.cma if in_one_zone(area)]
+    _count(zones, allocations.cma_frames, "cma_pages")
 
 
 def _set_marks(zones: list[Zone], min_free_kbytes: int, machine: Machine) -> None:
@@ -100,20 +114,36 @@ def _image_parts(machine: Machine, rows: Arch, allocations: BootAllocations) -> 
 def _sections(machine: Machine, image: Image) -> tuple[Frames, Frames]:
     """Sections that x86 gives back, where arch/x86/kernel/vmlinux.lds.S puts them: early ones and late ones.
 
-    .smp_locks begins where the init sections end; only one CPU makes it useless. .bss..decrypted fills up
-    the 2 MiB that end .bss, and .brk, the last section, is smaller than that.
+    .smp_locks begins where the init sections end (_keeps_smp_locks). .bss..decrypted fills up the 2 MiB that end
+    .bss, and .brk, the last section, is smaller than that.
     """
     early, late = [], []
     for name, pages in machine.config.freed_late or ():
         if name == "SMP alternatives":
             start = pfn_up(image.init_end)
-            early += [(start, start + pages)] if machine.cpus == 1 and image.init_end else []
+            early += [(start, start + pages)] if image.init_end and not _keeps_smp_locks(machine) else []
         elif name == "decrypted memory":
             end = pfn_down(align_down(image.end, 2 * MiB))
             late.append((max(pfn_up(image.start), end - pages), end))
         else:
             raise VmlabError(f"config.freed_late: expected 'SMP alternatives' or 'decrypted memory', got {name!r}")
     return early, late
+
+
+def _keeps_smp_locks(machine: Machine) -> bool:
+    """Whether locks were taken out of the code, and may have to go back: one CPU runs, and more could come.
+
+    arch/x86/kernel/alternative.c:alternative_instructions. With several CPUs the code keeps its locks, with only one
+    possible they never come back: either way the list of their places is given back.
+    """
+    return machine.cpus == 1 and machine.possible_cpus > 1 and not machine.has_flag("noreplace-smp")
+
+
+def _count(zones: list[Zone], frames: Frames, what: str) -> None:
+    """Add frames to a zone's count `what`; gigantic pages are managed though no list of free pages ever has them."""
+    for start, end in frames:
+        for zone in zones:
+            setattr(zone, what, getattr(zone, what) + _overlap(zone, start, end))
 
 
 def _give(zones: list[Zone], frames: Frames, given: Ranges) -> None:

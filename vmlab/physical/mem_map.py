@@ -135,7 +135,8 @@ def requests(machine: Machine, rows: Arch, nodes: list[Node], memblock: Memblock
     """What the kernel asks the boot allocator for, node by node."""
     if machine.config.memory_model == "FLATMEM":
         return [_flat(machine, node) for node in nodes]
-    return [_sparse(machine, rows, node, memblock) for node in nodes]
+    owned = _sections(rows.section_shift(machine.config), memblock)
+    return [_sparse(machine, rows, node, owned[node.id]) for node in nodes if node.id in owned]
 
 
 def _flat(machine: Machine, node: Node) -> Request:
@@ -154,12 +155,21 @@ def section_map_bytes(machine: Machine, rows: Arch) -> int:
     return align_up(pages * (machine.config.struct_page_bytes or 0), unit)
 
 
-def _sparse(machine: Machine, rows: Arch, node: Node, memblock: Memblock) -> Request:
-    """sparse_buffer_init: one block for all sections of the node that have any memory."""
+def _sections(shift: int, memblock: Memblock) -> dict[int, Ranges]:
+    """Each node's sections that have any memory: one with memory of two nodes is the lower node's (memory_present)."""
+    owned: dict[int, Ranges] = {}
+    known = Ranges()
+    for start, end, node in sorted(memblock.banks):
+        first, last = start >> shift, ((end - 1) >> shift) + 1
+        for low, high in known.gaps_down(first, last):
+            owned.setdefault(node, Ranges()).add(low, high)
+        known.add(first, last)
+    return owned
+
+
+def _sparse(machine: Machine, rows: Arch, node: Node, present: Ranges) -> Request:
+    """sparse_buffer_init: one block for all sections of the node."""
     shift = rows.section_shift(machine.config)
-    present = Ranges()
-    for start, end in memblock.memory(node.id):
-        present.add(start >> shift, ((end - 1) >> shift) + 1)
     unit = section_map_bytes(machine, rows)
     call = BootCall(
         "alloc",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 PURPOSE = {
+    "__alloc_bootmem_huge_page": "a huge page too large for the page allocator (hugepages=)",
     "__earlyonly_bootmem_alloc": "page tables of the vmemmap",
     "acpi_parse_hpet": "the name of a timer in /proc/iomem",
     "acpi_reserve_initial_tables": "firmware tables (ACPI)",

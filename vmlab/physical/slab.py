@@ -41,7 +41,7 @@ class KmemCache:
         self.object_size = sizes.object_size  # grows when another cache is merged into this one
         self.aliases: list[str] = []
         self.mergeable = True
-        self.order = slab_size.calculate_order(sizes.size, rules.order_cpus, limits=rules.limits)
+        self.order = slab_size.calculate_order(sizes.size, rules.order_cpus, rules.version, rules.limits)
         self.objects_per_slab = slab_size.order_objects(self.order, sizes.size)
         self.min_partial = slab_size.min_partial(sizes.size)
         self.cpu_partial_slabs = slab_size.cpu_partial_slabs(sizes.size, self.objects_per_slab)

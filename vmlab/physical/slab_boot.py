@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from .. import arch
+from .. import arch, versions
 from ..machine import Machine
 from .slab_caches import SlabAllocator
 from .slab_page import Frames
@@ -38,10 +38,11 @@ def cpu_rules(machine: Machine, rows: arch.Arch) -> CpuRules:
         word=rows.bits_per_long // 8,
         cache_line=rows.cache_line_bytes(machine),
         slab_minalign=rows.slab_minalign,
-        kmalloc_minalign=rows.kmalloc_minalign["6.1"],
+        kmalloc_minalign=versions.pick(rows.kmalloc_minalign, machine.config.rules, "config.version"),
         present_cpus=machine.cpus,
         possible_cpus=machine.possible_cpus,
         limits=order_limits(machine),
+        version=machine.config.rules,
     )
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Flag, auto
 
+from .. import versions
 from ..units import PAGE_SIZE, VmlabError, align_down, align_up
 
 MAX_OBJECTS = 32767  # MAX_OBJS_PER_PAGE: they are counted in 15 bits
@@ -78,6 +79,7 @@ class CpuRules:
     present_cpus: int = 1
     possible_cpus: int = 1  # nr_cpu_ids
     limits: OrderLimits = USUAL_LIMITS
+    version: str = versions.BASE  # of the kernel whose calculate_order is taken
 
     @property
     def order_cpus(self) -> int:
@@ -186,9 +188,7 @@ def calculate_order(size: int, cpus: int, version: str = "6.1", limits: OrderLim
     """
     if size <= 0 or cpus <= 0:
         raise VmlabError(f"calculate_order: expected a positive size and number of CPUs, got {size} and {cpus}")
-    if version not in ORDER_RULES:
-        raise VmlabError(f"version: expected one of {', '.join(ORDER_RULES)}, got {version!r}")
-    return ORDER_RULES[version](size, cpus, limits)
+    return versions.pick(ORDER_RULES, version, "version")(size, cpus, limits)
 
 
 def cpu_partial_objects(size: int) -> int:

@@ -45,20 +45,29 @@ def _scaled(pages: int) -> int:
     return whole * WATERMARK_SCALE_FACTOR + rest * WATERMARK_SCALE_FACTOR // 10000
 
 
-def min_free_kbytes(zones: list[Zone], machine: Machine) -> int:
-    """calculate_min_free_kbytes, then khugepaged.c:set_recommended_min_free_kbytes."""
-    base = _clamped_root(_free_buffer_pages(zones, {}))
-    if not machine.config.transparent_hugepage:
-        return base
-    if sum(zone.managed_pages for zone in zones) << PAGE_SHIFT < THP_SMALLEST_MACHINE:
-        return base  # huge pages switch themselves off on a small machine
-    marks = watermarks(zones, base, spares_movable=machine.config.is_since("6.12"))
+def min_free_kbytes(zones: list[Zone]) -> int:
+    """calculate_min_free_kbytes as init_per_zone_wmark_min calls it: no zone has a high mark yet."""
+    return _clamped_root(_free_buffer_pages(zones, {}))
+
+
+def has_huge_pages(zones: list[Zone], machine: Machine) -> bool:
+    """Whether khugepaged sets the marks anew (mm/huge_memory.c:hugepage_init); not on a small machine."""
+    total = sum(zone.managed_pages for zone in zones)
+    return bool(machine.config.transparent_hugepage) and total << PAGE_SHIFT >= THP_SMALLEST_MACHINE
+
+
+def recommended_min_free_kbytes(zones: list[Zone], machine: Machine, base: int) -> int:
+    """khugepaged.c:set_recommended_min_free_kbytes, where `base` kilobytes are kept until then.
+
+    nr_free_buffer_pages now leaves out what each zone's high mark keeps back.
+    """
+    usable = _free_buffer_pages(zones, {place: zone.watermark for place, zone in enumerate(zones)})
     if machine.parameter("transparent_hugepage") == "never":
-        return _clamped_root(_free_buffer_pages(zones, marks))
+        return _clamped_root(usable)
     pageblock_pages = 1 << (machine.config.pageblock_order or 0)
     blocks = sum(zone.populated for zone in zones if _serves_gfp_user(zone))
     recommended = pageblock_pages * blocks * (2 + MIGRATE_PCPTYPES * MIGRATE_PCPTYPES)
-    return max(base, min(recommended, _free_buffer_pages(zones, marks) // 20) * KIB_A_PAGE)
+    return max(base, min(recommended, usable // 20) * KIB_A_PAGE)
 
 
 def _clamped_root(pages: int) -> int:

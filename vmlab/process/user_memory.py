@@ -65,7 +65,7 @@ class UserMemory:
             fmt = self.machine.config.format or ""
             if fmt not in USUAL_CPU:
                 raise VmlabError(f"processes: expected a machine with one of {', '.join(USUAL_CPU)}, this has {fmt!r}")
-            self._memory = Memory(fmt, self._take_frames, self.free_pages)
+            self._memory = Memory(fmt, self._take_frames, self.free_pages, self.machine.config.rules)
             self._memory.cpu = Cpu(fmt, USUAL_CPU[fmt][0])
         return self._memory
 

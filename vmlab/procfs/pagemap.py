@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..arch.swap_format import version
+from .. import versions
 from ..units import PAGE_SIZE, VmlabError, group_hex
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ BITS = (
     Bit("exclusive", 56, "4.2"),  # mapped exactly once
     Bit("soft_dirty", 55, "4.2"),  # written since somebody wrote 4 to clear_refs, where the kernel keeps track
 )
+NEWEST_BIT = "6.15"  # the last version whose bits are known
 NUMBER_BITS = 55  # the frame; or the swap area (low 5 bits) and the slot in it
 NUMBER = (1 << NUMBER_BITS) - 1
 TYPE_BITS = 5  # MAX_SWAPFILES_SHIFT
@@ -87,7 +88,7 @@ class PagemapEntry:
         if missing := [name for name in wanted if name not in known]:
             raise VmlabError(f"{missing[0]}: Linux {kernel} has no bit for it in pagemap")
         raw = sum(1 << known[name] for name in wanted) | self._number()
-        is_old = version(kernel) < version(SHIFT_UNTIL)
+        is_old = versions.numbers(kernel) < versions.numbers(SHIFT_UNTIL)
         return raw | 12 << NUMBER_BITS if is_old and (self.present or self.swapped) else raw
 
     def _number(self) -> int:
@@ -115,15 +116,12 @@ class PagemapEntry:
 
 def bits_of(kernel: str) -> tuple[Bit, ...]:
     """The bits that Linux `kernel` sets, such as "6.1"."""
-    try:
-        asked = version(kernel)
-    except ValueError:
-        raise VmlabError(f"kernel: expected a version such as '6.1', got {kernel!r}") from None
-    return tuple(bit for bit in BITS if version(bit.since) <= asked)
+    versions.first_version({bit.since for bit in BITS}, kernel, "kernel, for pagemap", NEWEST_BIT)
+    return tuple(bit for bit in BITS if versions.numbers(bit.since) <= versions.numbers(kernel))
 
 
 def _shift_field(kernel: str) -> int:
-    return 0x3F << NUMBER_BITS if version(kernel) < version(SHIFT_UNTIL) else 0
+    return 0x3F << NUMBER_BITS if versions.numbers(kernel) < versions.numbers(SHIFT_UNTIL) else 0
 
 
 @dataclass(eq=False)

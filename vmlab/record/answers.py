@@ -78,6 +78,11 @@ class Recorded:
         """Recorded processes and their top tables: "init", and "p0" to "p2"; empty without translations."""
         return roots_of(Fields(self.data.get("translation") or {}, "translation"))
 
+    @property
+    def holds(self) -> list[str]:
+        """The stages at which the guest stopped and was read, in order."""
+        return list((self.data.get("machine") or {}).get("holds") or [])
+
     def text(self, name: str) -> str:
         """A value of /proc/sys/vm."""
         return str((self.data.get("sysctl_vm") or {}).get(name, ""))

@@ -14,6 +14,7 @@ from .. import arch
 from ..machine import Machine
 from ..parts import Config, Region
 from ..units import VmlabError
+from ..versions import BASE, UNKNOWN
 from .answers import Recorded
 from .calls import boot_calls, reserved_before
 from .image import image_of, moved_initrd_bytes
@@ -37,6 +38,7 @@ def machine_from(data: dict[str, Any], recorded: Recorded) -> Machine:
     cmdline = kernel.text("cmdline")
     calls = boot_calls(data, moved_initrd_bytes(data))
     limit = 1 << arch.get(name).phys_bits(config)
+    cpus, possible_cpus = _cpus(cmdline, hardware.integer("smp", 1), arch.get(name).nosmp_is_for_good)
     return Machine(
         arch=name,
         ram=tuple(region for region in ram_of(data, hardware) if region.start < limit),
@@ -46,8 +48,8 @@ def machine_from(data: dict[str, Any], recorded: Recorded) -> Machine:
         reserved=tuple(reserved_before(data)),
         image=image_of(data),
         boot_calls=calls,
-        cpus=_online_cpus(cmdline, hardware.integer("smp", 1)),
-        possible_cpus=hardware.integer("smp", 1),
+        cpus=cpus,
+        possible_cpus=possible_cpus,
         cpu=hardware.text("cpu").partition(",")[0],
         final_reserved=None if calls else _final_reserved(data),
         recorded=recorded,
@@ -62,9 +64,15 @@ def _word(cmdline: str, name: str) -> int | None:
     return int(words[-1]) if words else None
 
 
-def _online_cpus(cmdline: str, smp: int) -> int:
-    most = _word(cmdline, "maxcpus")
-    return smp if not most else min(smp, most)
+def _cpus(cmdline: str, smp: int, lone: bool) -> tuple[int, int]:
+    """CPUs that run, and CPUs that ever could: nosmp, maxcpus= and nr_cpus= (kernel/smp.c, smp_init).
+
+    `lone`: with nosmp or maxcpus=0 no other CPU is possible.
+    """
+    most, possible = _word(cmdline, "maxcpus"), min(smp, _word(cmdline, "nr_cpus") or smp)
+    if "nosmp" in cmdline.split() or most == 0:
+        return 1, 1 if lone else possible
+    return min(possible, most or smp), possible
 
 
 def _config(hardware: Fields, kernel: Fields, freed: tuple[tuple[str, int], ...] | None) -> Config:
@@ -98,18 +106,19 @@ def _config(hardware: Fields, kernel: Fields, freed: tuple[tuple[str, int], ...]
         mm_struct_bytes=kernel.fields("sizeof").integer("mm_struct", 0) or None,
         kaslr="CONFIG_RANDOMIZE_BASE" in on,
         freed_late=() if nr_cpus == 1 else freed,  # a kernel built for one CPU has no SMP alternatives
-        version=_newer(kernel.text("version", "")),
+        version=_version(kernel.text("version", "")),
     )
 
 
-def _newer(text: str) -> str | None:
-    """The first two numbers of a kernel's version, if they are above 6.1.
+def _version(text: str) -> str | None:
+    """The first two numbers of a kernel's version, None of 6.1; what says no version is UNKNOWN.
 
-    >>> _newer("Linux version 6.12.117+deb12-amd64 (debian-kernel@lists.debian.org)")
+    >>> _version("Linux version 6.12.117+deb12-amd64 (debian-kernel@lists.debian.org)")
     '6.12'
     """
-    found = re.search(r"Linux version (\d{1,3})\.(\d{1,3})", text)
-    return f"{found[1]}.{found[2]}" if found and (int(found[1]), int(found[2])) > (6, 1) else None
+    found = re.search(r"Linux version ([0-9]{1,3}\.[0-9]{1,3})(?![0-9])", text)
+    version = found[1] if found else UNKNOWN
+    return None if version == BASE else version
 
 
 def _freed(data: dict[str, Any]) -> tuple[tuple[str, int], ...] | None:

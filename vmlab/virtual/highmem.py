@@ -15,11 +15,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from .. import versions
 from ..physical.mem_map import MemMap
 from ..physical.zonelist import NoPage, Page
 from ..physical.zones import Zones
 from ..units import PAGE_SHIFT, PAGE_SIZE, VmlabError, group_hex
-from .kmap_local import NEWEST, KmapLocal, Rule
+from .kmap_local import NEWEST, RULES, KmapLocal, Rule
 from .layout import Layout
 from .pkmap import Pkmap, Waits, Woken
 from .ram import Ram
@@ -69,8 +70,12 @@ class HighMem:
             self.pkmap = Pkmap(at["pkmap_base"], at["last_pkmap"], mem_map.pfn_to_page)
             self.local = KmapLocal(at["fixaddr_top"], at["fix_kmap_begin"], cpus)
 
-    def follow(self, rule: Rule = NEWEST) -> None:
-        """Hand out kmap_local's slots by the rule of another kernel version; refused while any is in use."""
+    def follow(self, rule: Rule | str = NEWEST) -> None:
+        """Hand out kmap_local's slots by the rule of another kernel version, a row of RULES or such as "5.10".
+
+        Refused while any is in use.
+        """
+        rule = rule if isinstance(rule, Rule) else versions.pick(RULES, rule, "kmap_local's rule")
         if self.local is None:
             raise VmlabError("kmap_local's rule: this kernel has no windows: all its pages are in the direct map")
         if self.local.stacks:

@@ -51,6 +51,7 @@ class Arm64(Arch):
 
     name = "arm64"
     numa = True
+    memory_hotplug = True
     random_bases = frozenset({"dram_base", "memstart_addr", "high_memory"})
     default_format = "arm64-4k-48"
     defaults: ClassVar = {"arm64-4k-48": replace(_ARM64)}
@@ -81,7 +82,7 @@ class Arm64(Arch):
         for bank in machine.ram:
             end = min(bank.end, bank.start + left)
             if bank.start < end:
-                banks.append((bank.start, end, bank.node))
+                banks.append((bank.start, end, self.node_of(machine, bank)))
             left -= end - bank.start
         return banks
 
@@ -121,7 +122,7 @@ class Arm64(Arch):
 
     def mem_map_place(self, machine: Machine, bounds: Bounds) -> int:
         frames_below = self.phys_offset(machine) >> PAGE_SHIFT
-        return layout.VMEMMAP_START - frames_below * (machine.config.struct_page_bytes or 0)
+        return layout.addresses(machine.config.rules).vmemmap - frames_below * (machine.config.struct_page_bytes or 0)
 
     def cma_call(self, machine: Machine, memblock: Memblock, bounds: Bounds) -> list[BootCall]:
         """mm/cma.c:cma_declare_contiguous_nid, limited to ZONE_DMA; above 4 GiB it would be bottom up."""
@@ -152,17 +153,17 @@ class Arm64(Arch):
         """One word, the boot loader's seed, moves both the image and the direct map."""
         if not draws:
             raise VmlabError("draws: expected one random word, the boot loader's seed, got none")
-        at, plain = layout.addresses(), self._without_kaslr(machine)
+        at, plain = layout.addresses(machine.config.rules), self._without_kaslr(machine)
         return kaslr.randomized(at, 48, *plain, draws[0], PA_RANGE.get(machine.cpu, 48))
 
     def words_for(self, machine: Machine, bounds: Bounds, bases: Mapping[str, int]) -> list[int]:
-        at, plain = layout.addresses(), self._without_kaslr(machine)
+        at, plain = layout.addresses(machine.config.rules), self._without_kaslr(machine)
         placed = {"image_va": self.image(machine).text_va, **bases}
         return [kaslr.seed_for(at, 48, plain, placed, PA_RANGE.get(machine.cpu, 48))]
 
     def _without_kaslr(self, machine: Machine) -> tuple[int, int]:
         """memstart_addr and the address of _stext of the same kernel, not moved."""
-        return self.phys_offset(machine), layout.addresses().modules_end + TEXT_OFFSET
+        return self.phys_offset(machine), layout.addresses(machine.config.rules).modules_end + TEXT_OFFSET
 
 
 ARM64 = Arm64()

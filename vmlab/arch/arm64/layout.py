@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from ... import versions
 from ...units import PAGE_SHIFT, PAGE_SIZE, GiB, MiB, VmlabError, align_up
 from ..base import Bounds
 from ..space import DIRECT_MAP, IMAGE, Area, PaRule, PointerRules, Space, direct_map, hole, pfns, user
@@ -84,34 +85,28 @@ ROWS = {
 
 
 def addresses(version: str = "6.1", va_bits: int = 48) -> Addresses:
-    """The addresses of one kernel version, 4.9 or later."""
+    """The addresses of one kernel version, 4.9 to 6.12."""
     if va_bits not in (39, 48, 52):
         raise VmlabError(f"va_bits: with pages of 4 KiB arm64 has 39, 48 or 52, got {va_bits}")
-    known = [first for first in ROWS if _number(first) <= _number(version)]
-    if not known:
-        raise VmlabError(f"version: expected 4.9 or later, got {version}")
-    if va_bits == 52 and _number(version) < (6, 9):
+    row = versions.pick(ROWS, version, "version")
+    if va_bits == 52 and versions.numbers(version) < (6, 9):
         raise VmlabError(f"va_bits: 52 with pages of 4 KiB needs Linux 6.9, got {version}")
-    return ROWS[known[-1]](va_bits)
+    return row(va_bits)
 
 
-def _number(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".")[:2])
-
-
-PAGE_OFFSET = addresses().page_offset
-VMEMMAP_START = addresses().vmemmap
+PAGE_OFFSET = addresses().page_offset  # of every version with 48 bits since 5.4
 
 
 def constants(machine: Machine, bounds: Bounds, phys_offset: int) -> dict[str, int]:
     """Names of records/SCHEMA.md's `layout` to values."""
+    at = addresses(machine.config.rules)
     rows = {
-        "page_offset": PAGE_OFFSET,
+        "page_offset": at.page_offset,
         "dram_base": phys_offset,
         "memstart_addr": phys_offset,
         "high_memory": bounds.high_memory,
-        "lowmem_end_pa": bounds.high_memory - PAGE_OFFSET + phys_offset,
-        "vmemmap_start": VMEMMAP_START,
+        "lowmem_end_pa": bounds.high_memory - at.page_offset + phys_offset,
+        "vmemmap_start": at.vmemmap,
     }
     if machine.image and machine.image.text_va:
         rows["kimage_voffset"] = machine.image.text_va - machine.image.start
@@ -125,8 +120,11 @@ def space(
     ram: Sequence[tuple[int, int]],
     bases: Mapping[str, int],
 ) -> Space:
-    """Linux 6.1's areas and tests, init memory freed; `bases` may hold memstart_addr and image_va (of _stext)."""
-    at = addresses()
+    """The areas and tests of the machine's kernel, init memory freed.
+
+    `bases` may hold memstart_addr and image_va (of _stext).
+    """
+    at = addresses(machine.config.rules)
     text = bases.get("image_va") or image.text_va or at.modules_end + 64 * 1024
     placed = (text, text + image.end - image.start, image.start)
     return space_of(
@@ -134,6 +132,7 @@ def space(
         freed=(image.init_start - image.start, image.init_end - image.start) if image.init_end else (0, 0),
         slots=machine.config.fixmap_slots or FIXMAP_SLOTS,
         struct_page_bytes=machine.config.struct_page_bytes or 64,
+        source=f"Linux {machine.config.rules}, arch/arm64/include/asm/memory.h",
     )
 
 
@@ -193,4 +192,4 @@ def space_of(
     return Space(64, kept, rules, others, at.page_offset, memstart)
 
 
-__all__ = ["DIRECT_MAP", "PAGE_OFFSET", "VMEMMAP_START", "addresses", "constants", "space", "space_of"]
+__all__ = ["DIRECT_MAP", "PAGE_OFFSET", "addresses", "constants", "space", "space_of"]

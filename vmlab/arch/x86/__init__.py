@@ -11,7 +11,7 @@ from ...ranges import Ranges
 from ...units import PAGE_SHIFT, PAGE_SIZE, GiB, KiB, MiB
 from ..base import Arch, Bounds
 from ..space import Space, Spans, pfns, rounded
-from . import boot, kaslr, layout32, layout64
+from . import boot, e820, kaslr, layout32, layout64
 from .configs import AMD64_CONFIG, I386_CONFIG
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class X86(Arch):
     """What both widths share."""
 
     task_struct_least = FPU_ROOM + 64
+    nosmp_is_for_good = True  # kernel/smpboot.c:prefill_possible_map
 
     def cpu(self, machine: Machine) -> str:
         """The CPU's model; a machine described by hand has one that its page tables suit."""
@@ -50,20 +51,18 @@ class X86(Arch):
     def firmware_memory(self, machine: Machine) -> list[tuple[int, int, int]]:
         """e820.c:e820__memblock_setup and setup.c:trim_bios_range: no page 0, no BIOS area.
 
-        mem= cuts RAM off, memmap=size$start reserves; memmap=size@start, which adds RAM, is left out.
+        What mem= and memmap= change is e820.py's.
         """
-        most = machine.size_parameter("mem") or 1 << 64
-        holes = [(0, PAGE_SIZE), (BIOS_START, BIOS_END), (most, 1 << 64)]
-        holes += [(start, start + size) for size, start in machine.memory_parameters("memmap", "$")]
+        holes = ((0, PAGE_SIZE), (BIOS_START, BIOS_END))
         banks = []
-        for region in machine.ram:
+        for region in e820.usable(machine):
             if machine.config.format == "x86-32" and region.end >> 32:
                 continue  # e820__memblock_setup skips what a 32-bit resource_size_t cannot hold
             left = Ranges()
             left.add(region.start, region.end)
             for start, end in holes:
                 left.remove(start, end)
-            banks += [(low, high, region.node) for low, high in left]
+            banks += [(low, high, self.node_of(machine, region)) for low, high in left]
         return banks
 
     def section_shift(self, config: Config) -> int:
@@ -168,6 +167,8 @@ class Amd64(X86):
 
     name = "amd64"
     numa = True
+    numa_off = ("off", "noacpi")
+    memory_hotplug = True
     frees_section_gaps = True  # mm/init_64.c:mark_rodata_ro
     random_bases = frozenset({"page_offset", "high_memory", "vmalloc_base", "vmemmap_base"})
     default_format = "x86-64-4"
@@ -181,6 +182,9 @@ class Amd64(X86):
         five_level_cpu = cpu.startswith("max") and "la57=off" not in cpu
         five = "CONFIG_X86_5LEVEL" in options and five_level_cpu and "no5lvl" not in cmdline
         return "x86-64-5" if five else "x86-64-4"
+
+    def begins_bottom_up(self, machine: Machine) -> bool:
+        return machine.has_flag("movable_node")  # kernel/setup.c:setup_arch: near the image, whose node cannot go
 
     def ioremap_max_order(self, config: Config) -> int:
         return 30  # PUD_SHIFT
