@@ -107,6 +107,8 @@ def test_the_explorer_draws_every_board_and_says_where_lowmem_ends() -> None:
 def test_movablecore_and_vmalloc_change_the_zones() -> None:
     start = {control.name: control.start for control in explore.CONTROLS}
     plain, movable = explore.draw(**start), explore.draw(**start | {"movablecore_mib": 256})
+    assert "ignored" in explore.draw(**start | {"movablecore_mib": 1024}).text
+    assert "ignored" not in plain.text + movable.text
     assert "HighMem 256 MiB" in plain.drawing.alt
     assert "Movable 256 MiB" in movable.drawing.alt
     assert "DMA 496 MiB" in explore.draw(**start | {"vmalloc_mib": 512}).drawing.alt

@@ -44,7 +44,10 @@ def zones_explorer() -> Explorer:
 def draw(**values: object) -> Scene:
     """Boot the machine that the controls describe, and draw its zones."""
     kernel = boot(machine(**values))  # type: ignore[arg-type]
-    return Scene(zone_map(kernel), (lowmem(kernel), f"min_free_kbytes is {kernel.min_free_kbytes:,}."))
+    says = [lowmem(kernel), f"min_free_kbytes is {kernel.min_free_kbytes:,}."]
+    if values["movablecore_mib"] and not any(z.name == "Movable" and z.spanned_pages for z in kernel.zones):
+        says.append("movablecore= is ignored: it asks for all RAM, and nothing would be left for the kernel itself.")
+    return Scene(zone_map(kernel), tuple(says))
 
 
 def machine(
