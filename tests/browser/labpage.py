@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import nbformat
-from playwright.sync_api import ElementHandle, Locator, Page, expect
+from playwright.sync_api import ElementHandle, Locator, Page, TimeoutError, expect
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
@@ -131,6 +131,14 @@ class LabPage:
         arguments = [handle(cell), picture, before]
         changed = "(all) => vmlabTest.changed(...all)"
         self.page.wait_for_function(changed, arg=arguments, polling=POLL)
+
+    def wait_until_none(self, expression: str, argument: object) -> None:
+        """Wait until a function in the page returns an empty list; fail with what is still in it."""
+        try:
+            self.page.wait_for_function(f"all => ({expression})(all).length === 0", arg=argument, polling=POLL)
+        except TimeoutError:
+            left = self.page.evaluate(expression, argument)
+            raise AssertionError(f"still there: {left}") from None
 
     def screenshot(self, name: str) -> Path:
         """Keep a picture of the page in artifacts/ and return its path."""

@@ -16,14 +16,15 @@ from playwright.sync_api import Locator, expect
 from vmlab.study.question import Question
 
 SVG = ".widget-html-content svg"
+SHUT = "Shut until you commit"
 
 
 # --- cells ---
 
 
 def code_cell(lab: LabPage, source: str) -> Locator:
-    """The code cell whose source has this text."""
-    return lab.page.locator(".jp-CodeCell", has=lab.page.locator(".jp-InputArea", has_text=source)).first
+    """The first code cell whose source has this text; the same one when other text is typed into it."""
+    return lab.page.locator(lab.page.evaluate("source => vmlabTest.selector(source)", source))
 
 
 def anew(lab: LabPage, source: str) -> Locator:
@@ -65,15 +66,12 @@ def lowest(lab: LabPage) -> float:
 
 def assert_nothing_is_given_away(lab: LabPage) -> None:
     """Every result of the notebook waits for its prediction."""
-    results = lab.page.locator(".jp-CodeCell", has=lab.page.locator(".jp-InputArea", has_text="reveal("))
-    results.first.wait_for()
-    for cell in results.all():
-        expect_shut(cell)
+    lab.wait_until_none("(asked) => vmlabTest.notShut(...asked)", ["reveal(", SHUT, SVG])
 
 
 def expect_shut(cell: Locator) -> None:
     """A result waits for its prediction, and gives nothing away."""
-    expect(cell).to_contain_text("Shut until you commit")
+    expect(cell).to_contain_text(SHUT)
     expect(cell.locator(SVG)).to_have_count(0)
 
 

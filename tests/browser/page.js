@@ -46,6 +46,32 @@ window.vmlabTest = {
     });
   },
 
+  // --- cells ---
+
+  // The first code cell whose source has this text.
+  codeCell(source) {
+    const cells = window.jupyterapp.shell.currentWidget.content.widgets;
+    const found = cells.find(cell => cell.model.type === "code" && cell.model.sharedModel.source.includes(source));
+    if (found === undefined) throw new Error(`no code cell has ${source}`);
+    return found;
+  },
+
+  // A CSS selector of that cell, by its id in the notebook: found in no time, however much the page holds.
+  selector(source) {
+    const cell = this.codeCell(source);
+    cell.node.dataset.vmlabTest = cell.model.id;
+    return `.jp-CodeCell[data-vmlab-test="${cell.model.id}"]`;
+  },
+
+  // Of the cells whose source has `source`, what those put out that do not say `words`, or show a picture.
+  notShut(source, words, picture) {
+    const cells = window.jupyterapp.shell.currentWidget.content.widgets;
+    const asked = cells.filter(cell => cell.model.type === "code" && cell.model.sharedModel.source.includes(source));
+    const outputs = asked.map(cell => cell.outputArea.node);
+    const isShut = output => output.textContent.includes(words) && output.querySelector(picture) === null;
+    return asked.length ? outputs.filter(output => !isShut(output)).map(output => output.textContent) : ["no such cell"];
+  },
+
   // --- the cell's height ---
 
   // Record the lowest height of a cell's output from now on: the observer is called before every frame that changes it.
@@ -109,9 +135,9 @@ window.vmlabTest = {
   // until the cell has its own.
   async run(source) {
     const content = window.jupyterapp.shell.currentWidget.content;
-    const has = cell => cell.model.type === "code" && cell.model.sharedModel.source.includes(source);
-    content.activeCellIndex = content.widgets.findIndex(has);
-    const output = content.activeCell.outputArea.node;
+    const cell = this.codeCell(source);
+    content.activeCellIndex = content.widgets.indexOf(cell);
+    const output = cell.outputArea.node;
     await window.jupyterapp.commands.execute("notebook:run-cell");
     while (output.style.height) await new Promise(requestAnimationFrame);
   },

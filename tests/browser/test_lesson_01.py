@@ -68,7 +68,7 @@ def test_the_explorer_shows_other_formats_and_says_what_is_no_address(lesson: La
     cell.get_by_text("p4d, entry 0").first.wait_for()
     lesson.screenshot("lesson-01-five-levels")
     cell.get_by_label("Right process").select_option("p1, the tables of user mode")
-    expect(cell.get_by_role("alert")).to_contain_text("no second root")
+    expect(cell.get_by_role("alert")).to_contain_text("only one of these machines has a second table")
     machine.select_option("amd64 PC with page-table isolation")
     cell.get_by_role("alert").wait_for(state="detached")
     cell.get_by_label("Virtual address").fill("page one")

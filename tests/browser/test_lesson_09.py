@@ -67,7 +67,7 @@ def test_one_address_goes_to_every_kernel_and_your_machine_is_shown(lesson: LabP
         cell.get_by_label("Address", exact=True).fill("c0123456")
     cell.get_by_role("status").get_by_text("is logical under").wait_for()
     lesson.screenshot("lesson-09-kernels")
-    own = lesson.page.locator(".jp-CodeCell", has_text="own_layout()").last
+    own = code_cell(lesson, "own_layout()")
     expect(own).to_contain_text("Shown:")
     output(own).scroll_into_view_if_needed()
     lesson.screenshot("lesson-09-your-machine")
