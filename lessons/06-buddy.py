@@ -290,7 +290,7 @@ recall(*buddy_recall.END)
 # | split: `__rmqueue_smallest`, `expand` | Linux 6.1, mm/page_alloc.c |
 # | per-CPU lists: `rmqueue_bulk`, `free_unref_page_commit` | Linux 6.1, mm/page_alloc.c |
 # | stealing: `__rmqueue_fallback`, `steal_suitable_fallback` | Linux 6.1, mm/page_alloc.c |
-# | refusal: `__zone_watermark_ok` | Linux 6.1, mm/page_alloc.c; record amd64-pc-1g |
+# | refusal: `__zone_watermark_ok`, `__zone_watermark_unusable_free` | Linux 6.1, mm/page_alloc.c; record amd64-pc-1g |
 # | pagetypeinfo is root's (0400): `init_mm_internals`; its lock: `pagetypeinfo_showfree` | Linux 6.1, mm/vmstat.c |
 # | the scanners of compaction | Linux 6.1, mm/compaction.c |
 # | free lists of a PC | record amd64-pc-4g |
