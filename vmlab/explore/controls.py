@@ -53,12 +53,13 @@ class Slider:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of a few values; `options` gives each its words."""
+    """One of a few values; `options` gives each its words; long words want a `wide` row."""
 
     name: str
     label: str
     options: Mapping[str, Any]
     start: Any
+    wide: bool = False
 
     def make(self) -> Any:
         """A drop-down list."""

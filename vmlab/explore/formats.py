@@ -48,10 +48,12 @@ ACCESS = {
 
 CONTROLS: tuple[Control, ...] = (
     Entry("address", "Address", "0xf11001"),
-    Choice("name", "Format", {f"{name}: {page_format(name).title}": name for name in format_names()}, "x86-32"),
     Choice("tables", "Tables", TABLES, "small"),
     Choice("access", "What is tried", ACCESS, ("", True)),
     Choice("view", "Show", {"every entry on the way": "entries", "formats side by side": "rows"}, "entries"),
+    Choice(
+        "name", "Format", {f"{name}: {page_format(name).title}": name for name in format_names()}, "x86-32", wide=True
+    ),
 )
 
 
