@@ -75,7 +75,8 @@ predict(ask.OWNER)
 # ## 3. One frame, three processes
 #
 # At first nobody has the page. `mmap` only writes down that the addresses may be used; a page is made when it is
-# touched for the first time. This is **demand paging**.
+# touched for the first time. This is **demand paging**. (One frame and a few slots are toy sizes, the asker's; entries
+# of a recorded PC come in section 4.)
 
 # %%
 predict(ask.ON_DISK)

@@ -37,7 +37,8 @@ recall(*reclaim_recall.START)
 #
 # *Three processes, all at 0x400000, and one frame: each time another one runs, somebody has to go.* With one frame
 # there is nothing to choose. With two there is. A **replacement policy** chooses the page that goes, the **victim**.
-# The simplest, **FIFO**, gives up what came first. Surely more frames help it?
+# The simplest, **FIFO**, gives up what came first. Surely more frames help it? (A string
+# of five pages is a toy; recorded programs come in section 4.)
 
 # %%
 predict(ask.ANOMALY)

@@ -202,7 +202,7 @@ explore.page_explorer()
 # A program uses frame numbers of 16 pages 200 times. About every fourth time something happens to a page: it is moved,
 # swapped, copied after fork, unmapped and mapped again, or merged. A quarter of these happen in the *middle* of a use.
 # Ten remedies go through the same 200 uses, each on a machine of its own, where another process takes and gives back
-# frames all the time. The page table says who was right.
+# frames all the time. The page table says who was right. (These are toy sizes: only the order of the remedies counts.)
 
 # %%
 predict(ask.ASKED)
