@@ -306,7 +306,7 @@ recall(*moves_recall.END)
 # | the writer gets the copy: `wp_page_copy` | Linux 6.1, mm/memory.c |
 # | mlocked pages are kept by reclaim, moved by compaction | Linux 6.1, mm/vmscan.c, mm/compaction.c |
 # | notifier events of each change | Linux 6.1, mm/rmap.c, memory.c, ksm.c, khugepaged.c, huge_memory.c, mremap.c |
-# | the pattern with a sequence number | Linux 6.1, mm/mmu_notifier.c: `mmu_interval_read_begin`; Documentation/mm/hmm.rst |
+# | notifiers and sequence numbers | Linux 6.1, Documentation/mm/hmm.rst; mm/mmu_notifier.c: `mmu_interval_read_begin` |
 # | events of userfaultfd | Linux 6.1, fs/userfaultfd.c |
 # | PAGEMAP_SCAN | Linux 6.12, fs/proc/task_mmu.c: `do_pagemap_scan` |
 # | tracepoints and what they carry | Linux 6.1, include/trace/events/ |
