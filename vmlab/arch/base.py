@@ -40,6 +40,7 @@ class Arch:
     bits_per_long: int = 64
     memory_models: tuple[str, ...] = ("SPARSEMEM_VMEMMAP",)
     numa = False  # CONFIG_NUMA: vmallocinfo tells each area's pages by node
+    gigantic_bytes: tuple[int, ...] = ()  # sizes of huge pages that are larger than the largest free block
     memory_hotplug: bool = False  # CONFIG_MEMORY_HOTPLUG, in Debian's kernels
     nosmp_is_for_good: bool = False  # with nosmp other CPUs are not even possible
     numa_off: tuple[str, ...] = ("off",)  # values of numa= with which all RAM is of one node

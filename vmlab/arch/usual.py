@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..parts import BootCall
-from ..units import PAGE_SIZE, GiB, KiB, MiB
+from ..units import PAGE_SIZE, GiB, KiB, MiB, memparse
 from . import get
 
 if TYPE_CHECKING:
     from ..machine import Machine
 
 DMA32_LIMIT = 0xFFFF_FFFF
+HUGE_PAGE = "__alloc_bootmem_huge_page"
 SWIOTLB_BYTES = 64 * MiB  # the default; swiotlb= is left out
 
 
@@ -47,6 +48,28 @@ def log_buffers(machine: Machine, descriptor_bytes: int, align: int) -> list[Boo
     records = log_bytes // 32
     sizes = (log_bytes, records * descriptor_bytes, records * 88)
     return [BootCall("alloc", "setup_log_buf", size=size, align=align) for size in sizes]
+
+
+def gigantic_pages(machine: Machine) -> list[BootCall]:
+    """Huge pages of sizes that the page allocator never has, taken while the words are read, from node after node.
+
+    mm/hugetlb.c (hugepagesz_setup, hugepages_setup, default_hugepagesz_setup): a size that the architecture does not
+    have is ignored, and so is the number that belongs to it.
+    """
+    rows = get(machine.arch)
+    size = usual = 0
+    calls: list[BootCall] = []
+    nodes = sorted({rows.node_of(machine, region) for region in machine.ram})
+    for name, _, value in (word.partition("=") for word in machine.cmdline.split()):
+        if name in ("hugepagesz", "default_hugepagesz"):
+            size = memparse(value)
+            usual = size if name == "default_hugepagesz" else usual
+        elif name == "hugepages" and value.isdecimal() and (size or usual) in rows.gigantic_bytes:
+            count = size or usual
+            most = min(int(value), machine.ram_bytes // count)  # more there cannot be
+            turns = (nodes[number % len(nodes)] for number in range(most))
+            calls += [BootCall("alloc", HUGE_PAGE, size=count, align=count, nid=nid) for nid in turns]
+    return calls
 
 
 def hash_tables(*kib: int) -> list[BootCall]:

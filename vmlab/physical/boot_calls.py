@@ -91,6 +91,8 @@ class _Replay:
             attempts = self.rows.cma_call(self.machine, self.memblock, self.bounds)
             for attempt in attempts:
                 self._cma(attempt)
+        elif call.caller.startswith(GIGANTIC_CALLER):
+            self._gigantic(call)
         else:
             start = self._make(call)
             if call.role == "initrd":
@@ -106,6 +108,13 @@ class _Replay:
             self.memblock.ledger.note(f"no room for {attempt.size} bytes of contiguous memory area: none is reserved")
             return
         self.cma = [(start, start + attempt.size)]
+
+    def _gigantic(self, call: BootCall) -> None:
+        """A huge page; the kernel says how many it got, and goes on without the rest."""
+        try:
+            self._make(call)
+        except BootOutOfMemory:
+            self.memblock.ledger.note(f"no room for a huge page of {call.size} bytes: it is not made")
 
     def _mem_map(self, call: BootCall) -> None:
         if not self.wanted:

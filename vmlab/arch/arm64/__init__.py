@@ -52,6 +52,7 @@ class Arm64(Arch):
     name = "arm64"
     numa = True
     memory_hotplug = True
+    gigantic_bytes = (32 * MiB, GiB)  # a contiguous run of 2 MiB blocks, and a block of the next level
     random_bases = frozenset({"dram_base", "memstart_addr", "high_memory"})
     default_format = "arm64-4k-48"
     defaults: ClassVar = {"arm64-4k-48": replace(_ARM64)}

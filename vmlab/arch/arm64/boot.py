@@ -32,6 +32,7 @@ def calls(machine: Machine, image: Image) -> tuple[BootCall, ...]:
         BootCall("alloc", role="cma"),
         BootCall("alloc", "pcpu_fc_alloc", size=31 * PAGE_SIZE, align=PAGE_SIZE),
     ]
+    rows += usual.gigantic_pages(machine)
     return tuple(rows + usual.hash_tables(1024) + usual.swiotlb(machine, 768 * KiB))
 
 

@@ -169,6 +169,7 @@ class Amd64(X86):
     numa = True
     numa_off = ("off", "noacpi")
     memory_hotplug = True
+    gigantic_bytes = (GiB,)
     frees_section_gaps = True  # mm/init_64.c:mark_rodata_ro
     random_bases = frozenset({"page_offset", "high_memory", "vmalloc_base", "vmemmap_base"})
     default_format = "x86-64-4"

@@ -39,4 +39,5 @@ def calls(machine: Machine, image: Image, descriptor_bytes: int, moves_initrd: b
         BootCall("alloc", "e820__reserve_resources", size=224, align=64),
         BootCall("alloc", "pcpu_embed_first_chunk", size=33 * PAGE_SIZE, align=PAGE_SIZE, min_addr=16 * MiB),
     ]
+    rows += usual.gigantic_pages(machine)
     return tuple(rows + usual.swiotlb(machine, 768 * KiB) + usual.hash_tables(512, 256))
