@@ -35,8 +35,7 @@ pre { background: #f6f6f6; padding: .6em .8em; margin: .4em 0; white-space: pre-
 blockquote { border-left: 4px solid #777; margin-left: 0; padding-left: 1em; }
 table { border-collapse: collapse; margin: .6em 0; }
 td, th { border-bottom: 1px solid #ccc; padding: .15em .9em .15em 0; text-align: left; vertical-align: top; }
-details td, details th { min-width: 4em; overflow-wrap: anywhere; }
-details th { min-width: auto; overflow-wrap: normal; }
+table:has(th:nth-child(10)) :is(td, th) { min-width: 4em; overflow-wrap: anywhere; }
 summary { cursor: pointer; }
 .prompt, .anchor-link { display: none; }
 """
