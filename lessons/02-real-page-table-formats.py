@@ -240,23 +240,27 @@ reveal(ask.OLD_PAGE, lambda: views.entries(old))
 # for the hardware for another reason: `mprotect(PROT_NONE)`. Bit 0 is cleared so that any use faults, bit 8
 # says that the page is still there. And the frame number is stored *inverted*, since some CPUs guess ahead with
 # the frame of an entry that is not present (**L1TF**): inverted, it names memory that does not exist. (Since
-# Linux 4.19.)
+# Linux 4.19.) Worked for such a page of the recorded process, with the frame that the running kernel gave for it in
+# /proc/PID/pagemap:
+
+# %%
+cases = vm.load_machine("amd64-pc-1g").recorded.data["translation"]["cases"]
+case = next(case for case in cases if case["proc"] == "p0" and "PROT_NONE" in case["what"])
+kept = space.walk(case["va"])
+print(f"hardware: {kept.fault.kind}; the running kernel said: frame {case['pagemap']['pfn']:#x}")
+formats_entries.hidden_steps(kept.steps[-1].entry)
+
+# %% [markdown]
+# ### One step is yours
+
+# %%
+practise(formats_entries.HIDDEN_STEP)
+
+# %% [markdown]
+# ### All steps are yours
 
 # %%
 practise(formats_entries.HIDDEN)
-
-# %% [markdown]
-# Check it on the record: the raw entry of such a page, and the frame that the running kernel gave for it in
-# /proc/PID/pagemap.
-
-# %%
-from vmlab.virtual.linux_entry import pagemap_entry
-
-cases = vm.load_machine("amd64-pc-1g").recorded.data["translation"]["cases"]
-case = next(case for case in cases if case["proc"] == "p0" and "PROT_NONE" in case["what"])
-kept, said = space.walk(case["va"]), case["pagemap"]["pfn"]
-print(f"entry {kept.steps[-1].entry:#x}: hardware {kept.fault.kind}")
-print(f"frame that Linux reads from it: {pagemap_entry(kept)[2]:#x}; the running kernel said: {said:#x}")
 
 # %% [markdown]
 # So an entry that is not present says one thing only: *the CPU shall ask the kernel*. The page may be new, in

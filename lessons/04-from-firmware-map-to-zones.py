@@ -403,7 +403,7 @@ weigh(kept.who_pays())
 # ## 13. What the model leaves out
 #
 # - Memory that comes and goes while the kernel runs: hotplug, balloons, ZONE_DEVICE.
-# - `kernelcore=mirror`, and firmware that marks memory as hotpluggable.
+# - Memory that the firmware marks as mirrored (`kernelcore=mirror` finds none) or as hot-pluggable.
 # - Watermark boosting, and the reserve for urgent requests of many pages (highatomic).
 # - Kernels that set up part of their struct pages after boot (64-bit Debian: their `Memory:` line counts too little).
 # - Kernels other than 6.1. Before 5.13 an ARM kernel did not subtract the 8 MiB if `vmalloc=` was given.

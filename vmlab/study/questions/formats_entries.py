@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ...arch.format import Access, Format, bits
@@ -205,4 +206,11 @@ HIDDEN = Question(
     hints=("Which bits hold an address, and which do not?", "invert: turn bits 51..12 over; then frame: >> 12."),
     steps=hidden_steps,
     show=hex,
+)
+HIDDEN_STEP = replace(
+    HIDDEN,
+    id="02.hidden-step",
+    ask="One step is open, and the frame comes after it. 64-bit x86, PROT_NONE: the entry of a page is {shown}. Which "
+    "frame still belongs to the page?",
+    blank="invert",
 )
