@@ -5,6 +5,7 @@ Recorded no further than their boot, with Debian's Linux 6.1: no translations, n
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -33,8 +34,8 @@ def test_a_machine_unlike_the_others_is_predicted_too(name: str):
     assert UNDECIDED.get(name, 0) == sum(len(score.undecided) for score in scores)
 
 
-def test_nine_are_kept():
-    assert 9 == len(NAMES)
+def test_ten_are_kept():
+    assert 10 == len(NAMES)
 
 
 def test_a_gigantic_page_is_managed_but_nobody_may_allocate_it():
@@ -150,3 +151,34 @@ def test_a_machine_described_by_hand_sets_its_gigantic_pages_aside(arch: str, wo
     assert pages == [high - low for low, high in kernel.allocations.gigantic_frames]
     managed = [sum(zone.managed_pages for zone in each.zones) for each in (without, kernel)]
     assert managed[0] == managed[1]
+
+
+def test_numbers_of_sysctl_are_applied_last_of_all_and_in_their_order():
+    """fs/proc/proc_sysctl.c:do_sysctl_args; the reserves are worked out anew with all that is managed by then."""
+    zones = vm.boot(load("amd64-pc-900m-sysctl")).zones
+    plain = vm.boot(dataclasses.replace(load("amd64-pc-900m-sysctl"), cmdline="nokaslr")).zones
+
+    assert zones["DMA"].lowmem_reserve[1] == zones["DMA32"].managed_pages // 64
+    assert zones["DMA32"].pcp_high == zones["DMA32"].managed_pages // 16 // 2
+    assert plain["DMA32"].pcp_high == plain["DMA32"].watermark.low // 2
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("sysctl.vm.min_free_kbytes=lots", "sysctl.vm.min_free_kbytes=: expected a number, got 'lots'"),
+        ("sysctl.vm.lowmem_reserve_ratio=", "sysctl.vm.lowmem_reserve_ratio=: expected a number, got ''"),
+    ],
+)
+def test_a_sysctl_that_is_no_number_is_named(word: str, message: str):
+    with pytest.raises(vm.VmlabError, match=message):
+        vm.boot(vm.Machine("amd64", (vm.Region(0, vm.GiB),), cmdline=word))
+
+
+def test_values_that_the_kernel_refuses_change_nothing():
+    """kernel/sysctl.c: watermark_scale_factor is 1 to 3000; a fraction below 8 is EINVAL (page_alloc.c)."""
+    words = "sysctl.vm.watermark_scale_factor=0 sysctl.vm.watermark_scale_factor=3001 "
+    ram = (vm.Region(0, vm.GiB),)
+    odd = vm.Machine("amd64", ram, cmdline=words + "sysctl.vm.percpu_pagelist_high_fraction=7")
+
+    assert list(vm.boot(vm.Machine("amd64", ram)).zones) == list(vm.boot(odd).zones)

@@ -8,6 +8,9 @@ So /proc/zoneinfo prints a managed count that is newer than the watermarks besid
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
 from ..arch import Arch, Bounds
 from ..machine import Machine
 from ..parts import Image
@@ -20,6 +23,19 @@ from .memblock import Memblock
 from .zones import Node, Zone
 
 Frames = list[tuple[int, int]]  # half-open ranges of frame numbers
+KNOBS = ("min_free_kbytes", "watermark_scale_factor", "percpu_pagelist_high_fraction", "lowmem_reserve_ratio")
+
+
+@dataclass(frozen=True, slots=True)
+class Knobs:
+    """What can be set of /proc/sys/vm beside min_free_kbytes."""
+
+    scale: int = watermarks.WATERMARK_SCALE_FACTOR
+    fraction: int = 0  # percpu_pagelist_high_fraction; 0 is the low mark's pages
+    ratios: dict[str, int] = field(default_factory=lambda: dict(watermarks.LOWMEM_RESERVE_RATIO))
+
+
+USUAL = Knobs()
 
 
 def hand_over(machine: Machine, rows: Arch, bounds: Bounds, memblock: Memblock, array: MemMap) -> Frames:
@@ -58,19 +74,13 @@ def settle(
     _give(zones, early, given)
     min_free = watermarks.min_free_kbytes(zones)
     _set_marks(zones, min_free, machine)
-    for node in nodes:
-        for zone, row in zip(node.zones, watermarks.lowmem_reserve(list(node.zones)), strict=True):
-            zone.lowmem_reserve = row
+    _set_reserves(nodes)
     _count(zones, allocations.gigantic_frames, "managed_pages")
     if watermarks.has_huge_pages(zones, machine):
         min_free = watermarks.recommended_min_free_kbytes(zones, machine, min_free)
         _set_marks(zones, min_free, machine)
     _give(zones, late, given)
-    asked = machine.number_parameter("sysctl.vm.min_free_kbytes")
-    if asked is not None:  # sysctl.*= is applied last of all, with the final counts
-        min_free = asked
-        _set_marks(zones, min_free, machine)
-    return min_free, list(given)
+    return tune(machine, nodes, min_free), list(given)
 
 
 def _activate_cma(zones: list[Zone], allocations: BootAllocations) -> None:
@@ -84,14 +94,61 @@ def _activate_cma(zones: list[Zone], allocations: BootAllocations) -> None:
     _count(zones, allocations.cma_frames, "cma_pages")
 
 
-def _set_marks(zones: list[Zone], min_free_kbytes: int, machine: Machine) -> None:
-    spares_movable = machine.config.is_since("6.12")
-    for place, mark in watermarks.watermarks(zones, min_free_kbytes, spares_movable=spares_movable).items():
-        zone = zones[place]
-        zone.watermark = mark
+def _set_marks(zones: list[Zone], min_free_kbytes: int, machine: Machine, knobs: Knobs = USUAL) -> None:
+    """setup_per_zone_wmarks."""
+    spares = machine.config.is_since("6.12")
+    marks = watermarks.watermarks(zones, min_free_kbytes, spares_movable=spares, scale=knobs.scale)
+    for place, mark in marks.items():
+        zones[place].watermark = mark
+    _set_lists(zones, machine, knobs)
+
+
+def _set_lists(zones: list[Zone], machine: Machine, knobs: Knobs) -> None:
+    """zone_set_pageset_high_and_batch."""
+    for zone in zones:
         if zone.populated:
+            pages = zone.managed_pages // knobs.fraction if knobs.fraction else zone.watermark.low
             zone.pcp_batch = watermarks.pcp_batch(zone.managed_pages)
-            zone.pcp_high = watermarks.pcp_high(mark.low, zone.pcp_batch, machine.cpus)
+            zone.pcp_high = watermarks.pcp_high(pages, zone.pcp_batch, machine.cpus)
+
+
+def _set_reserves(nodes: list[Node], knobs: Knobs = USUAL) -> None:
+    """setup_per_zone_lowmem_reserve."""
+    for node in nodes:
+        for zone, row in zip(node.zones, watermarks.lowmem_reserve(list(node.zones), knobs.ratios), strict=True):
+            zone.lowmem_reserve = row
+
+
+def tune(machine: Machine, nodes: list[Node], min_free_kbytes: int) -> int:
+    """sysctl.vm.NAME=NUMBER, applied in their order last of all, with the final counts (fs/proc/proc_sysctl.c).
+
+    Returns min_free_kbytes. lowmem_reserve_ratio=N is the first of its numbers, that of the lowest zone.
+    """
+    zones, knobs = [zone for node in nodes for zone in node.zones], USUAL
+    for name, number in _sysctls(machine):
+        if name == "min_free_kbytes":
+            min_free_kbytes = number
+        elif name == "watermark_scale_factor" and number in range(1, 3001):
+            knobs = replace(knobs, scale=number)
+        elif name == "percpu_pagelist_high_fraction" and (number == 0 or number >= 8):
+            knobs = replace(knobs, fraction=number)
+            _set_lists(zones, machine, knobs)
+        elif name == "lowmem_reserve_ratio":
+            knobs = replace(knobs, ratios=knobs.ratios | {zones[0].name: number})
+            _set_reserves(nodes, knobs)
+        if name in ("min_free_kbytes", "watermark_scale_factor"):
+            _set_marks(zones, min_free_kbytes, machine, knobs)
+    return min_free_kbytes
+
+
+def _sysctls(machine: Machine) -> Iterator[tuple[str, int]]:
+    """The numbers that sysctl.vm.* sets, in order."""
+    for word in machine.cmdline.split():
+        name, _, value = word.partition("=")
+        if name.startswith("sysctl.vm.") and name[10:] in KNOBS:
+            if not value.isdecimal():
+                raise VmlabError(f"kernel parameter {name}=: expected a number, got {value!r}")
+            yield name[10:], int(value)
 
 
 def _image_parts(machine: Machine, rows: Arch, allocations: BootAllocations) -> tuple[Frames, Frames]:

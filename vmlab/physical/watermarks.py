@@ -3,11 +3,12 @@
 All from the managed pages at one moment (Linux 6.1, mm/page_alloc.c): after the boot allocator handed its
 memory over and the CMA area joined, before the initrd and the init sections are given back.
 
-Left out: watermark boosting while running, percpu_pagelist_high_fraction, hotplugged CPUs and memory.
+Left out: watermark boosting while running, hotplugged CPUs and memory.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import isqrt
 
 from ..machine import Machine
@@ -23,8 +24,10 @@ THP_SMALLEST_MACHINE = 512 * MiB
 KIB_A_PAGE = PAGE_SIZE // KiB
 
 
-def watermarks(zones: list[Zone], min_free_kbytes: int, *, spares_movable: bool = False) -> dict[int, Watermark]:
-    """Each zone's marks, by position in `zones` (__setup_per_zone_wmarks).
+def watermarks(
+    zones: list[Zone], min_free_kbytes: int, *, spares_movable: bool = False, scale: int = WATERMARK_SCALE_FACTOR
+) -> dict[int, Watermark]:
+    """Each zone's marks, by position in `zones` (__setup_per_zone_wmarks); `scale` is watermark_scale_factor.
 
     `spares_movable`: ZONE_MOVABLE keeps as little as HighMem, and lowmem does not count it (as in Linux 6.12).
     """
@@ -35,14 +38,14 @@ def watermarks(zones: list[Zone], min_free_kbytes: int, *, spares_movable: bool 
     for place, zone in enumerate(zones):
         share = pages_min * zone.managed_pages // max(1, lowmem)
         low_end = min(max(zone.managed_pages // 1024, SWAP_CLUSTER_MAX), 128) if capped[place] else share
-        step = max(share >> 2, _scaled(zone.managed_pages))
+        step = max(share >> 2, _scaled(zone.managed_pages, scale))
         marks[place] = Watermark(low_end, low_end + step, low_end + 2 * step)
     return marks
 
 
-def _scaled(pages: int) -> int:
+def _scaled(pages: int, scale: int) -> int:
     whole, rest = divmod(pages, 10000)
-    return whole * WATERMARK_SCALE_FACTOR + rest * WATERMARK_SCALE_FACTOR // 10000
+    return whole * scale + rest * scale // 10000
 
 
 def min_free_kbytes(zones: list[Zone]) -> int:
@@ -89,11 +92,11 @@ def _free_buffer_pages(zones: list[Zone], marks: dict[int, Watermark]) -> int:
     return sum(managed - high for managed, high in usable if managed > high)
 
 
-def lowmem_reserve(zones: list[Zone]) -> list[tuple[int, ...]]:
+def lowmem_reserve(zones: list[Zone], ratios: Mapping[str, int] = LOWMEM_RESERVE_RATIO) -> list[tuple[int, ...]]:
     """One node's rows: pages that zone i keeps from a request whose highest zone is j (the protection: line)."""
     rows = []
     for i, zone in enumerate(zones):
-        ratio = LOWMEM_RESERVE_RATIO.get(zone.name, 0 if zone.highmem else 32)
+        ratio = ratios.get(zone.name, 0 if zone.highmem else 32)
         above, row = 0, [0] * (i + 1)
         for upper in zones[i + 1 :]:
             above += upper.managed_pages
@@ -108,9 +111,9 @@ def pcp_batch(managed_pages: int) -> int:
     return max(1, (1 << ((batch + batch // 2).bit_length() - 1)) - 1)
 
 
-def pcp_high(low_mark: int, batch: int, cpus: int) -> int:
-    """Most pages a per-CPU list keeps (zone_highsize)."""
-    return max(low_mark // cpus, 4 * batch)
+def pcp_high(pages: int, batch: int, cpus: int) -> int:
+    """Most pages a per-CPU list keeps (zone_highsize), of the low mark's or of a fraction of the zone's."""
+    return max(pages // cpus, 4 * batch)
 
 
 def stat_threshold(managed_pages: int, cpus: int) -> int:
