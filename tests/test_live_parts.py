@@ -195,3 +195,12 @@ def test_everything_that_has_to_be_installed_is_said_at_once(tmp_path: Path, mon
         debian.check_tools(boards.choose("arm-virt"))
     install = str(missing.value).rpartition("apt-get install ")[2].split()
     assert ["qemu-system-arm", "dpkg", "apt", "gcc-arm-linux-gnueabihf", "libc6-dev-armhf-cross"] == install
+
+
+def test_an_image_that_kaslr_moved_has_all_its_borders_moved():
+    """On i386 nothing but _stext tells: VMCOREINFO has no KERNELOFFSET there (arch/x86/kernel/crash_core_32.c, 6.1)."""
+    linked = image_file.Borders(0xC1D8_6000, 0xC1E6_A000, 0xC200_C000, 0xC100_0000, "ELF sections")
+    moved = linked.moved(0xD900_0000)
+
+    assert (0xD9D8_6000, 0xD9E6_A000, 0xDA00_C000) == (moved.init_begin, moved.init_end, moved.end)
+    assert linked == moved.moved(0xC100_0000)
