@@ -8,6 +8,7 @@ Left out: asking for and write-protecting in one step (PM_SCAN_WP_MATCHING), whi
 from __future__ import annotations
 
 import errno
+import functools
 import mmap
 import os
 import platform
@@ -68,13 +69,29 @@ def scan_pagemap(
     proc: Path = PROC,
 ) -> list[Region]:
     """Runs of pages in `start`..`end` that are all of `all_of` and at least one of `any_of` (nothing: any page)."""
+    _check(start, end)
+    with PagemapFile(pid, proc) as file:
+        return scan(file, start, end, all_of, any_of)
+
+
+def scan(
+    file: PagemapFile,
+    start: int,
+    end: int,
+    all_of: Iterable[str] = (),
+    any_of: Iterable[str] = ("present", "swapped"),
+) -> list[Region]:
+    """The same of a pagemap that is open already, for those who scan again and again."""
+    _check(start, end)
+    rows = _rows(file, start, end, mask(all_of), mask(any_of))
+    return [Region(low, high, names(found)) for low, high, found in rows]
+
+
+def _check(start: int, end: int) -> None:
     size = mmap.PAGESIZE
     check_range(start, (end - start) // size, size)
     if end % size:
         raise VmlabError(f"end: expected a multiple of {size}, got {end:#x}")
-    with PagemapFile(pid, proc) as file:
-        rows = _rows(file, start, end, mask(all_of), mask(any_of))
-    return [Region(low, high, names(found)) for low, high, found in rows]
 
 
 def mask(wanted: Iterable[str]) -> int:
@@ -85,6 +102,7 @@ def mask(wanted: Iterable[str]) -> int:
     return sum(CATEGORIES[name] for name in set(wanted))
 
 
+@functools.cache
 def names(bits: int) -> tuple[str, ...]:
     """Bits as categories."""
     return tuple(name for name, bit in CATEGORIES.items() if bits & bit)
