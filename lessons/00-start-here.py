@@ -27,7 +27,7 @@ from vmlab.study.questions import start
 # Every result in these lessons waits for your prediction. A wrong one is no harm: you are told which belief leads to
 # it. Choose, then press Commit. (Tab moves from control to control, the arrow keys choose, Space presses.)
 #
-# Answers come from **the model**: a program that does with memory what a booting Linux kernel does.
+# Answers come from *the model*: a program that does with memory what a booting Linux kernel does.
 
 # %%
 predict(start.FRAMES)

@@ -138,7 +138,7 @@ practise(same_address_steps.ALONE)
 # %% [markdown]
 # ## 5. The context switch
 #
-# A **task** is what the kernel lets run: a process, or one of its threads. A **context switch** is the moment when it
+# A *task* is what the kernel lets run: a process, or one of its threads. A **context switch** is the moment when it
 # lets another task run. Here is what it does to addresses, with the recorded processes' own top tables, one line a
 # step. (*Forget* is about the TLB: lesson 03. A last line is kept back until section 7.)
 

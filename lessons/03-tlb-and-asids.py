@@ -178,8 +178,8 @@ reveal(ask.BIGGER, lambda: views.curves("One level, loads and stores", cliff, as
 
 # %% [markdown]
 # A cliff: what is used in a circle fits whole or not at all. But is that LRU's fault, or the size's? Three other rules
-# for whom to evict: **FIFO** gives up what came first, however lately it was used; **PLRU** is a cheap approximation of
-# LRU; **random** draws lots.
+# for whom to evict: **FIFO** gives up what came first, however lately it was used; *PLRU* is a cheap approximation of
+# LRU; *random* draws lots.
 
 # %%
 predict(ask.POLICY)
