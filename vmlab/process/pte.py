@@ -111,9 +111,9 @@ class ProcessTable(PageTable):
         flags = {"write": pte.write, "dirty": pte.dirty, "accessed": pte.accessed, "nx": pte.nx}
         if not any(row.name == "nx" for row in self.format.levels[-1].leaves[0].flags):
             flags.pop("nx")
-        found = self.map(va, pfn << PAGE_SHIFT, **flags)
+        place = self._map(va, pfn << PAGE_SHIFT, PAGE_SIZE, flags)
         self.populated[va] = None
-        software, place = self.format.software, found.steps[-1].entry_pa
+        software, entry = self.format.software, self.frames.read(place) or 0
         assert software is not None
         if pte.none:
             self._make_none(place, pfn, pte)
@@ -121,9 +121,9 @@ class ProcessTable(PageTable):
             if not pte.accessed:
                 self.frames.write(place, 0)
             elif not pte.dirty:
-                self.frames.write(place, _with(found.steps[-1].entry or 0, self._leaf.flags, {"write": False}))
+                self.frames.write(place, _with(entry, self._leaf.flags, {"write": False}))
         elif pte.soft_dirty and self.row.written:
-            self.frames.write(place, (found.steps[-1].entry or 0) | self.row.written)
+            self.frames.write(place, entry | self.row.written)
 
     def put_swap(self, va: int, slot: SwapEntry) -> None:
         """Write the entry of a page that went to `slot`; marks that this kernel cannot keep are dropped."""
@@ -185,8 +185,8 @@ class ProcessTable(PageTable):
         self.frames.write(place, entry | (self.row.written if pte.soft_dirty else 0))
 
     def _write(self, va: int, linux: int, hardware: int) -> None:
-        found = self.walk(va)
-        place = found.steps[-1].entry_pa
+        last = len(self.format.levels) - 1
+        place = self._reach(va, last) + self.format.levels[last].index_of(va) * self.format.entry_bytes
         offset = self.format.software.offset if self.format.software else 0
         self.frames.write(place + offset, linux)
         if offset:

@@ -43,7 +43,12 @@ class PageTable(AddressSpace):
         writable, for user mode, executable and accessed unless told otherwise; dirty if it is writable.
         """
         va, pa = checked_address(va, "va"), checked_address(pa, "pa")
-        depth, leaf = self._leaf_of(page_bytes or 1 << self.format.page_shift)
+        self._map(va, pa, page_bytes or 1 << self.format.page_shift, flags)
+        return self.walk(va)
+
+    def _map(self, va: int, pa: int, page_bytes: int, flags: dict[str, bool]) -> int:
+        """The same without the walk: the address of the (first) entry."""
+        depth, leaf = self._leaf_of(page_bytes)
         self._check_mapping(va, pa, leaf)
         table = self._reach(va, depth)
         level = self.format.levels[depth]
@@ -54,7 +59,7 @@ class PageTable(AddressSpace):
         entry = leaf.value | leaf.pa.put(pa)
         self._store(places, _with(entry, leaf.flags, _wanted(flags, leaf.flags)))
         self._store_linux(places, depth, pa, flags)
-        return self.walk(va)
+        return places[0]
 
     def unmap(self, va: int) -> Walk:
         """Take a page away and return the walk that found it; tables that are empty now are given back."""
