@@ -60,7 +60,7 @@ _ROWS = {
         "phys_bits": 52,
     },
 }
-# 4.19 and before: no room for the LDT below the direct map (moved by d52888aa2753 in 4.20)
+# 4.19 (to 4.19.4) and before: no room for the LDT below the direct map (moved by d52888aa2753 in 4.20, and in 4.19.5)
 BEFORE_4_20 = {"page_offset": 0xFFFF_8800_0000_0000, "ldt_bytes": 0}
 
 
