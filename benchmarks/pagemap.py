@@ -4,11 +4,12 @@ Memory of the benchmark itself: small pages all touched, an untouched range with
 huge pages. The scans are compared with what one would do without the ioctl: read every word, in C; both sides have
 the file open.
 
-Two goals are beyond reach where this was looked into (Linux 6.18, minima of 150 and 200 turns, both sides busy with
-others' work beside them). Of huge pages the ioctl alone, without any of our code, takes 0.26 to 0.37 of what C needs
-to read the words, so 0.1 cannot be had: that kernel writes the words of a huge page quickly (0.14 ms a GiB; the goal
-was set where it took 1.0 ms). Decoding is bound by memory: ours takes 0.24 ns a word, filling two new arrays of that
-size with nothing but ones takes 0.18, and numpy takes 3.7, so not even that would be much above 20 times faster.
+What stands between some rows and their goals (Linux 6.18, a busy machine). Of huge pages the ioctl alone, without any
+of our code, takes 0.09 of the reference (median of 120 rounds, three runs), and with our code 0.11 to 0.13: little
+room is left below 0.1. The fastest turns say otherwise (0.24 to 0.35 for the ioctl alone), because the reference's
+are several times below its median; why is not known. The sparse row lies at its goal: 0.097 in 101 rounds, 0.13 in 11.
+Decoding seems bound by memory: at best ours takes 0.24 ns a word, filling two new arrays of that size 0.18, and
+numpy 3.7, so the filling alone would be about 20 times faster than numpy.
 """
 
 from __future__ import annotations
