@@ -44,7 +44,7 @@ def check_reservations(kernel: vm.Kernel) -> None:
     for start, end in kernel.memblock.reserved:
         reserved.add(pfn_down(start), pfn_up(end))
     image = kernel.machine.image
-    late = [kernel.allocations.initrd, (image.start, image.end)] if image else [kernel.allocations.initrd]
+    late = [kernel.allocations.initrd, *kernel.allocations.given_up, *([(image.start, image.end)] if image else [])]
     for start, end in late:
         given_back.add(pfn_down(start), pfn_up(end))
     for start, end in kernel.allocations.cma_frames:

@@ -28,6 +28,7 @@ class BootAllocations:
     cma: list[tuple[int, int]] = field(default_factory=list)  # the area in use; a leaked first attempt is not here
     initrd: tuple[int, int] = (0, 0)
     requests: list[Request] = field(default_factory=list)
+    given_up: list[tuple[int, int]] = field(default_factory=list)  # an area across two zones: free as all else
 
     @property
     def cma_frames(self) -> list[tuple[int, int]]:

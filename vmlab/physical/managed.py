@@ -90,6 +90,7 @@ def _activate_cma(zones: list[Zone], allocations: BootAllocations) -> None:
         low, high = area[0] >> PAGE_SHIFT, area[1] >> PAGE_SHIFT
         return any(_overlap(zone, low, high) == high - low for zone in zones)
 
+    allocations.given_up = [area for area in allocations.cma if not in_one_zone(area)]
     allocations.cma = [area for area in allocations.cma if in_one_zone(area)]
     _count(zones, allocations.cma_frames, "cma_pages")
 
