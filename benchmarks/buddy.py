@@ -4,10 +4,9 @@ Both sides begin with 2**20 free frames (4 GiB) and give back everything, so eve
 There is no public allocator beside them: those that were compared once (buddy2, cloudwu's buddy, buddy_alloc) are C
 sources without a package in any index that pip reads, and the page allocators that have one manage no frames.
 
-Two rows of the hot pair miss their goals (minima of 30 turns on a busy machine): through a per-CPU list ours takes
-3.6 ns an operation and C 2.4, without one ours takes 16.7 and C 20.8. So a per-CPU list is 4.7 times as fast as our own
-buddy, and C's speed there would make it 6.9 times: eight times would need a list quicker than C's, because our buddy
-is quicker than C's. The distance from C on the list itself (1.2 to 1.5) is no such floor: it is not explained yet.
+The row "our own buddy" misses its goal, eight times: a per-CPU list took 2.6 ns an operation (C 2.4), our buddy 16.1
+(C 20.6). With C's speed the list would be 6.7 times as fast; because our buddy is quicker than C's, eight times needs a
+list much quicker than C's.
 """
 
 from __future__ import annotations
