@@ -83,7 +83,7 @@ class LabPage:
 
     def run_all(self) -> None:
         """Run every cell; fail with the errors if a cell has one."""
-        assert self.page.evaluate("limit => vmlabTest.runAll(limit)", 4 * PATIENCE), "the cells came to no end"
+        assert self.page.evaluate("limit => vmlabTest.runAll(limit)", 10 * PATIENCE), "the cells came to no end"
         errors = self.errors()
         assert errors == [], errors
 
