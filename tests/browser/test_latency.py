@@ -35,7 +35,7 @@ KEYS = {
     "boot_explorer": SLIDER,
     "buddy_explorer": PRESSED,
     "first_explorer": SLIDER,
-    "formats_explorer": CHOICE,
+    "formats_explorer": Key("combobox", 3, "ArrowDown"),
     "geometry_explorer": SLIDER,
     "local_explorer": PRESSED,
     "lookup_explorer": SLIDER,
