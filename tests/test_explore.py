@@ -91,6 +91,21 @@ def every_setting() -> list[dict]:
     return [dict(zip(names, setting, strict=True)) for setting in itertools.product(*values)]
 
 
+def test_all_forms_of_a_showing_come_from_one_drawing_and_a_change_draws_again(notebook: None) -> None:
+    sizes = []
+
+    def counted(size: int) -> Scene:
+        sizes.append(size)
+        return small(size)
+
+    explorer = Explorer(counted, [Slider("size", "Size", 1, 9, 1, 3)])
+    assert {"text/plain", "text/html"} < set(explorer._repr_mimebundle_())
+    assert [3] == sizes
+    explorer.widget.children[0].children[0].value = 4
+    assert [3, 4] == sizes
+    assert "The size is 4." in explorer._repr_mimebundle_()["text/plain"]
+
+
 def test_every_setting_of_the_controls_draws_or_says_why_not() -> None:
     drawn, reasons = 0, set()
     for setting in every_setting()[::7]:

@@ -42,10 +42,18 @@ class Explorer(Interactive):
         self.draw, self.controls = draw, tuple(controls)
         self.values: dict[str, Any] = {control.name: control.start for control in controls}
         self.error = ""
+        self._drawn: Scene | None = None  # while the explorer is being shown: all its forms come from one drawing
 
     def scene(self) -> Scene:
         """What the present values show."""
-        return self.draw(**self.values)
+        return self._drawn or self.draw(**self.values)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        self._drawn = self.scene()
+        try:
+            return super()._repr_mimebundle_(include, exclude)
+        finally:
+            self._drawn = None
 
     def static_html(self) -> str:
         """The default figure, its sentences and its table."""
