@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import vmlab as vm
 from vmlab.arch.formats import format_names, page_format
 from vmlab.virtual import walk as walking
-from vmlab.virtual.address_space import AddressSpace
+from vmlab.virtual.address_space import REFUSES, AddressSpace
 from vmlab.virtual.frames import FrameStore
 
 ALL = pytest.mark.parametrize("name", format_names())
@@ -34,13 +34,16 @@ def naive(space, va):
 
 
 def agrees(space, vas):
-    """Single walk, batch and naive walk of each address give one answer."""
+    """Single walk, what it allows, batch and naive walk of each address give one answer."""
     pas, ok = space.translate(np.array(vas, np.uint64))
     status = np.empty(len(vas), np.uint32)
     space.translate_into(np.array(vas, np.uint64), np.empty(len(vas), np.uint64), status)
     for va, pa, good, word in zip(vas, pas.tolist(), ok.tolist(), status.tolist(), strict=True):
         single, expected = space.walk(va), naive(space, va)
         assert (expected and expected[0]) == single.pa == (pa if good else None), hex(va)
+        if space.format.is_canonical(va):
+            for access in REFUSES:
+                assert space.allows(va, access) == (space.walk(va, access).pa is not None), (hex(va), access)
         if expected is None:
             assert single.fault is not None
             assert pa == 0

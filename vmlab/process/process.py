@@ -160,10 +160,10 @@ class Process(Task):
     def pin(self, va: int) -> PageFrame | Signal:
         """Hold the page for a device (FOLL_PIN | FOLL_LONGTERM): it neither moves nor goes until `unpin`."""
         self._alive()
-        fault = self._reach(self.space.page_of(va), "write")
-        if fault is not None:
-            return Signal(fault.result, va, fault)
-        page = self.memory.page(self.space.table.pte(self.space.page_of(va)).pfn or 0)
+        pfn = self._reach(self.space.page_of(va), "write")
+        if isinstance(pfn, Fault):
+            return Signal(pfn.result, va, pfn)
+        page = self.memory.page(pfn)
         page.pins += 1
         return page
 
@@ -181,9 +181,10 @@ class Process(Task):
         taken = len(self.faults)
         done = 0
         for at, size in self._pieces(va, len(data)):
-            if (fault := self._reach(at, "write")) is not None:
-                return Signal(fault.result, at, fault, done)
-            page, offset = self._page(at), at % PAGE_SIZE
+            pfn = self._reach(at, "write")
+            if isinstance(pfn, Fault):
+                return Signal(pfn.result, at, pfn, done)
+            page, offset = self.memory.page(pfn), at % PAGE_SIZE
             page.data[offset : offset + size] = data[done : done + size]
             done += size
         return Done(tuple(self.faults[taken:]))
@@ -199,10 +200,10 @@ class Process(Task):
     def _load(self, va: int, size: int, access: str) -> bytes | Signal:
         found = bytearray()
         for at, count in self._pieces(va, size):
-            if (fault := self._reach(at, access)) is not None:
-                return Signal(fault.result, at, fault, len(found))
-            pfn = self.space.table.pte(self.space.page_of(at)).pfn
-            page = self.memory.frames.get(pfn or 0)
+            pfn = self._reach(at, access)
+            if isinstance(pfn, Fault):
+                return Signal(pfn.result, at, pfn, len(found))
+            page = self.memory.frames.get(pfn)
             found += bytes(count) if page is None else page.data[at % PAGE_SIZE : at % PAGE_SIZE + count]
         return bytes(found)
 
@@ -218,21 +219,19 @@ class Process(Task):
             yield va, step
             va += step
 
-    def _page(self, va: int) -> PageFrame:
-        return self.memory.page(self.space.table.pte(self.space.page_of(va)).pfn or 0)
-
-    def _reach(self, va: int, access: str) -> Fault | None:
-        """Walk as the CPU does until the access is allowed; the fault that could not be served, if any."""
+    def _reach(self, va: int, access: str) -> int | Fault:
+        """Walk as the CPU does until the access is allowed: its frame, or the fault that could not be served."""
         space = self.space
         for _ in range(MOST_FAULTS):
             if va >= space.top:
                 return Fault(va, access).end("SIGSEGV", "no area is mapped there: a kernel address")
-            if space.table.walk(va, access).pa is not None:
+            if space.table.allows(va, access):
                 page = space.page_of(va)
-                touch(space, page, space.table.pte(page), access == "write")
+                pte = space.table.pte(page)
+                touch(space, page, pte, access == "write")
                 if self.memory.cpu is not None and self.memory.cpu.loaded_mm is space and self.memory.cpu.tlb:
                     self.memory.cpu.access(va)
-                return None
+                return pte.pfn or 0
             fault = handle_mm_fault(space, va, access)
             self.faults.append(fault)
             if not fault:

@@ -16,6 +16,7 @@ from ..arch.format import Flag, Leaf
 from ..arch.swap_format import SwapFormat
 from ..arch.swap_formats import swap_format
 from ..units import PAGE_SHIFT, PAGE_SIZE
+from ..virtual.address_space import Walk
 from ..virtual.page_table import PageTable, _with
 from .swap_entry import SwapEntry
 
@@ -48,6 +49,7 @@ class ProcessTable(PageTable):
         self.row: SwapFormat = swap_format(fmt, kernel)
         self.blocks: dict[int, int] = {}  # tables: first frame -> order
         self.populated: dict[int, None] = {}
+        self._tables: dict[int, int] = {}  # what one last-level table maps (its number) -> that table, as far as known
 
         def take(order: int) -> int:
             pfn = alloc(order)
@@ -78,14 +80,12 @@ class ProcessTable(PageTable):
 
     def entry(self, va: int) -> int:
         """Linux's entry for `va`; 0 where there is none."""
-        trace = self._descend(va)[2] if self.format.is_canonical(va) else []
-        if len(trace) < len(self.format.levels):
-            return 0
-        (table, entry), software = trace[-1], self.format.software
-        if software and software.offset:
-            index = self.format.levels[-1].index_of(va)
-            entry = self.frames.read(table + index * self.format.entry_bytes + software.offset)
-        return entry or 0
+        if va >> self.format.levels[-2].shift not in self._tables:
+            trace = self._descend(va)[2] if self.format.is_canonical(va) else []
+            if len(trace) < len(self.format.levels):
+                return 0
+        software = self.format.software
+        return self.frames.read(self._place(va) + (software.offset if software else 0)) or 0
 
     def pte(self, va: int) -> Pte:
         """Linux's entry for `va`, read."""
@@ -184,9 +184,27 @@ class ProcessTable(PageTable):
         entry = (entry & ~self.format.levels[-1].present | ones) & ~zeros
         self.frames.write(place, entry | (self.row.written if pte.soft_dirty else 0))
 
-    def _write(self, va: int, linux: int, hardware: int) -> None:
+    def _place(self, va: int) -> int:
+        """The hardware's entry for `va`, in a table that is there, or is made."""
         last = len(self.format.levels) - 1
-        place = self._reach(va, last) + self.format.levels[last].index_of(va) * self.format.entry_bytes
+        return self._reach(va, last) + self.format.levels[last].index_of(va) * self.format.entry_bytes
+
+    def _reach(self, va: int, depth: int) -> int:
+        if depth < len(self.format.levels) - 1:
+            return super()._reach(va, depth)
+        number = va >> self.format.levels[-2].shift
+        if number not in self._tables:
+            self._tables[number] = super()._reach(va, depth)
+        return self._tables[number]
+
+    def _prune(self, found: Walk) -> None:
+        had = self.frames.nr_frames
+        super()._prune(found)
+        if self.frames.nr_frames < had:
+            self._tables.clear()
+
+    def _write(self, va: int, linux: int, hardware: int) -> None:
+        place = self._place(va)
         offset = self.format.software.offset if self.format.software else 0
         self.frames.write(place + offset, linux)
         if offset:

@@ -31,7 +31,11 @@ from ..units import VmlabError, group_hex, human
 from . import walk as walking
 from .frames import FrameStore
 
-SAMPLES, NEAR_BYTES = 64, 1 << 16  # how a batch is judged to be in order
+REFUSES = {  # what in a status refuses an access from user mode
+    "read": walking.NO_USER,
+    "write": walking.NO_USER | walking.NO_WRITE,
+    "fetch": walking.NO_USER | walking.NO_FETCH,
+}
 DRAM_BYTES = 8 << 20  # tables larger than this do not fit the caches of one core
 
 
@@ -150,6 +154,16 @@ class AddressSpace:
         found = self._end(va, pa, status, steps, wanted)
         return found if access is None or found.fault else self._check(found, wanted)
 
+    def allows(self, va: int, access: str) -> bool:
+        """Whether user mode's "read", "write" or "fetch" of a canonical address gets through: `walk(va, access).pa`."""
+        _, status, trace = self._descend(va)
+        if status & (walking.OUTCOME | REFUSES[access]):
+            return False
+        level, entry = self.format.levels[len(trace) - 1], trace[-1][1] or 0
+        leaf = level.leaves[1 if status & walking.IS_SECOND else 0]
+        must = leaf.accessed | (leaf.dirty if access == "write" else 0)
+        return entry & must == must
+
     def _descend(self, va: int) -> tuple[int, int, list[tuple[int, int | None]]]:
         """The walker's answer and, of each level that it read, (the table's address, the entry)."""
         trace: list[tuple[int, int | None]] = []
@@ -214,7 +228,7 @@ class AddressSpace:
         dense = store.origin is not None and store.entry_bytes == 8
         numbers = (store.words.size if dense else store.nr_slots, store.origin or 0, self.root_pa, self.high_root_pa)
         arguments = (store.words, store.slots, *map(np.uint64, numbers), vas, pas, status)
-        if self.tables_bytes > self.group_above and not _in_order(vas):
+        if self.tables_bytes > self.group_above and not translate.in_order(vas):
             room = np.empty((2, translate.GROUP), np.uint64)
             translate.grouped(self.format, dense)(*arguments, room[0], room[1])
         else:
@@ -224,15 +238,6 @@ class AddressSpace:
     def tables_bytes(self) -> int:
         """Bytes of the frames that hold tables."""
         return self.frames.nr_frames << 12
-
-
-def _in_order(vas: np.ndarray) -> bool:
-    """Whether addresses mostly follow one another, so that the entries come from few cache lines. Looks at 64."""
-    first = vas[:: max(1, len(vas) // SAMPLES)][:SAMPLES]
-    second = vas[1 :: max(1, len(vas) // SAMPLES)][: len(first)]
-    first = first[: len(second)]
-    near = np.maximum(first, second) - np.minimum(first, second) < np.uint64(NEAR_BYTES)
-    return len(near) > 0 and bool(near.mean() > 0.5)
 
 
 def checked_address(value: int, name: str) -> int:

@@ -47,6 +47,7 @@ from .walk import (
 )
 
 GROUP = 64
+SAMPLES, NEAR_BYTES = 64, 1 << 16  # how a batch is judged to be in order
 WARM_FORMATS = ("x86-32", "x86-64-4", "arm-short")
 WRONG_SIGN = np.uint64(NON_CANONICAL)
 UNKNOWN = np.uint64((1 << 32) - 1)  # no status: this address is for the scalar walk
@@ -67,6 +68,15 @@ def _canonical(va: Any, unused: Any, signed: Any) -> Any:
 def _root(va: Any, low: Any, high: Any, two_roots: Any) -> Any:
     """Where the walk of `va` begins."""
     return high if two_roots and va >> SIGN_BIT != ZERO else low
+
+
+def in_order(vas: np.ndarray) -> bool:
+    """Whether addresses mostly follow one another, so that the entries come from few cache lines; looks at 64."""
+    first = vas[:: max(1, len(vas) // SAMPLES)][:SAMPLES]
+    second = vas[1 :: max(1, len(vas) // SAMPLES)][: len(first)]
+    first = first[: len(second)]
+    near = np.maximum(first, second) - np.minimum(first, second) < np.uint64(NEAR_BYTES)
+    return len(near) > 0 and bool(near.mean() > 0.5)
 
 
 @functools.cache
