@@ -12,6 +12,7 @@ from naive_buddy import ALLOC_CMA, ALLOC_HIGHATOMIC, ALLOC_NOFRAGMENT, ALLOC_RES
 from vmlab.physical import buddy_kernels as at
 from vmlab.physical import pcp, traces
 from vmlab.physical.buddy import Buddy
+from vmlab.physical.free_area import FREE, USED
 from vmlab.physical.free_lists import listed
 from vmlab.physical.migratetype import Migratetype
 from vmlab.physical.refusals import BadFree, BadOrder, DoubleFree
@@ -43,6 +44,18 @@ def lists(buddy: Buddy, zone: Zone) -> dict[tuple[int, int], list[int]]:
     return found
 
 
+def painted(buddy: Buddy, zone: Zone) -> list[set[int]]:
+    """The frames of the blocks that a map draws as free, and as handed out."""
+    found = [zip(*map(np.ndarray.tolist, buddy.area_of(zone).spans(kind)), strict=True) for kind in (FREE, USED)]
+    return [{pfn for start, end in spans for pfn in range(start, end)} for spans in found]
+
+
+def looked_at(buddy: Buddy, zone: Zone) -> tuple:
+    """What can be said of a zone's frames, whether there are arrays or not."""
+    types = buddy.area_of(zone).types(zone.start_pfn & -(1 << PAGEBLOCK), zone.end_pfn)
+    return buddy.nr_free(zone), list(buddy.free_ranges(zone)), painted(buddy, zone), types
+
+
 def arrays(buddy: Buddy) -> list[bytes]:
     return [array.tobytes() for free in buddy.areas for array in free.area[:5]]
 
@@ -66,9 +79,10 @@ class BuddyAgainstTheSource(RuleBasedStateMachine):
             limits = MAX_ORDER, PAGEBLOCK, zone.pcp_batch, zone.pcp_high, huge_pages, CPUS
             self.naive.append(NaiveZone(zone.start_pfn, zone.end_pfn, owned, set(range(*CMA)), *limits))
             self.naive[-1].managed = zone.managed_pages
-            before = self.buddy.nr_free(zone), list(self.buddy.free_ranges(zone))
+            before = looked_at(self.buddy, zone)
+            assert not self.buddy.area_of(zone).touched
             lists(self.buddy, zone)  # from here on there are arrays
-            assert before == (self.buddy.nr_free(zone), list(self.buddy.free_ranges(zone)))
+            assert before == looked_at(self.buddy, zone)
 
     @rule(
         which=st.integers(0, 1),
@@ -146,6 +160,14 @@ class BuddyAgainstTheSource(RuleBasedStateMachine):
         assert sorted(free + used) == sorted(self.owned)
         assert self.buddy.allocated == {pfn: order for naive in self.naive for pfn, (order, _) in naive.used.items()}
         assert set(free) == {pfn for pfn in range(-5, 300) if self.buddy.owns(pfn)}
+
+    @invariant()
+    def a_map_of_frames_and_pageblocks_says_what_the_lists_say(self) -> None:
+        for zone, naive in zip(self.zones, self.naive, strict=True) if hasattr(self, "buddy") else ():
+            said = [self.buddy.free_ranges(zone), self.buddy.handed_out(zone)]
+            assert [{pfn for at in spans for pfn in range(*at)} for spans in said] == painted(self.buddy, zone)
+            blocks = range(zone.start_pfn & -(1 << PAGEBLOCK), zone.end_pfn, 1 << PAGEBLOCK)
+            assert [naive.block_type(pfn) for pfn in blocks] == self.buddy.area_of(zone).types(blocks[0], zone.end_pfn)
 
     @invariant()
     def two_free_buddies_of_one_type_are_one_block(self) -> None:

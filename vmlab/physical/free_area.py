@@ -17,9 +17,12 @@ from .migratetype import Migratetype
 from .zones import Zone
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from .buddy_kernels import Area
 
 Span = tuple[int, int]
+MIGRATETYPES = tuple(Migratetype)
 FREE, ON_PCP, USED = "free", "on a per-CPU list", "handed out"
 
 
@@ -125,8 +128,22 @@ class FreeArea:
         if self.touched:
             from . import free_lists
 
-            return free_lists.blocks(self, kinds)
+            return list(zip(*(found.tolist() for found in free_lists.blocks(self, kinds)), strict=True))
         return [(first, order) for first, order, _ in self.handed] if FREE in kinds else []
+
+    def spans(self, *kinds: str) -> tuple[np.ndarray, np.ndarray]:
+        """Starts and ends (frame numbers, int64) of every block of these kinds; a fresh range is one."""
+        import numpy as np
+
+        fresh = np.array(list(self.fresh()) if FREE in kinds else [], np.int64).reshape(-1, 2)
+        if self.touched:
+            from . import free_lists
+
+            firsts, orders = free_lists.blocks(self, kinds)
+        else:
+            firsts, orders = np.array(self.blocks(*kinds), np.int64).reshape(-1, 2).T
+        ends = firsts + (1 << orders.astype(np.int64))
+        return np.concatenate((firsts, fresh[:, 0])), np.concatenate((ends, fresh[:, 1]))
 
     def frames(self, *kinds: str) -> Ranges:
         """The frames of every block of these kinds."""
@@ -144,16 +161,26 @@ class FreeArea:
         """Pageblocks of each migratetype, asked at every pageblock's worth of frames from `first` on, as
         /proc/pagetypeinfo counts them.
         """
-        pages = 1 << self.shape.pageblock_order
-        if self.touched:
-            from . import free_lists
-
-            return free_lists.block_types(self.area, range(first - self.base, end - self.base, pages))
         found = [0] * len(Migratetype)
+        if self.touched:
+            for mt in self.types(first, end):
+                found[mt] += 1
+            return found
+        pages = 1 << self.shape.pageblock_order
         for low, high in self.cma:
             found[Migratetype.CMA] += len(range(max(0, low - first) // pages, -(-(min(end, high) - first) // pages)))
         found[Migratetype.MOVABLE] = len(range(first, end, pages)) - found[Migratetype.CMA]
         return found
+
+    def types(self, first: int, end: int) -> list[Migratetype]:
+        """The migratetype of each of these pageblocks, asked at the same frames."""
+        pages = 1 << self.shape.pageblock_order
+        if not self.touched:
+            return [Migratetype.CMA if self.cma.holds(pfn) else Migratetype.MOVABLE for pfn in range(first, end, pages)]
+        from . import free_lists
+
+        numbers = free_lists.types(self.area, range(first - self.base, end - self.base, pages))
+        return [MIGRATETYPES[number] for number in numbers.tolist()]
 
     def scanned(self) -> Iterator[Span]:
         """Stretches of frames that may hold anything but fresh blocks: only there has `state` been written."""

@@ -127,24 +127,25 @@ def counts(area: Area) -> list[list[int]]:
     return found
 
 
-def blocks(free: FreeArea, kinds: Iterable[str]) -> list[tuple[int, int]]:
-    """(first frame, order) of every block of these kinds, ascending, those of fresh ranges left out."""
-    found: list[tuple[int, int]] = []
+def blocks(free: FreeArea, kinds: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
+    """First frame (int64) and order of every block of these kinds, ascending, those of fresh ranges left out."""
+    of_kind = np.zeros(256, bool)
+    for low, high in (KINDS[kind] for kind in kinds):
+        of_kind[low:high] = True
+    firsts: list[np.ndarray] = [np.zeros(0, np.int64)]
+    orders: list[np.ndarray] = [np.zeros(0, np.uint8)]
     for start, end in free.scanned():
         state = free.area.state[start - free.base : end - free.base]
-        of_kind = np.zeros(state.size, bool)
-        for low, high in (KINDS[kind] for kind in kinds):
-            of_kind |= (state >= low) & (state < high)
-        places = np.flatnonzero(of_kind)
-        found += zip((places + start).tolist(), (state[places] & 15).tolist(), strict=True)
-    return found
+        places = np.flatnonzero(of_kind[state])
+        firsts.append(places + start)
+        orders.append(state[places] & 15)
+    return np.concatenate(firsts), np.concatenate(orders)
 
 
-def block_types(area: Area, frames: range) -> list[int]:
-    """How many of these frames are in a pageblock of each migratetype."""
+def types(area: Area, frames: range) -> np.ndarray:
+    """The migratetype of the pageblock that each of these frames is in."""
     blocks = np.arange(frames.start, frames.stop, frames.step) >> int(area.pageblock)
-    found: list[int] = np.bincount(area.types[blocks] ^ int(at.MOVABLE), minlength=len(Migratetype)).tolist()
-    return found
+    return area.types[blocks] ^ int(at.MOVABLE)
 
 
 def listed(area: Area, row: int) -> list[int]:

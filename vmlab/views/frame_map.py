@@ -34,20 +34,15 @@ def kinds(buddy: Buddy, zone: Zone) -> np.ndarray:
 
     found = np.zeros(zone.spanned_pages + 1, np.int64)
     for kind, name in ((IS_FREE, FREE), (IS_ON_PCP, ON_PCP), (IS_USED, USED)):
-        ranges = buddy.area_of(zone).frames(name)
-        found[np.array(ranges.starts, np.int64) - zone.start_pfn] += kind
-        found[np.array(ranges.ends, np.int64) - zone.start_pfn] -= kind
+        starts, ends = buddy.area_of(zone).spans(name)
+        found[starts - zone.start_pfn] += kind
+        found[ends - zone.start_pfn] -= kind
     return np.cumsum(found)[:-1].astype(np.uint8)
 
 
 def pageblock_types(buddy: Buddy, zone: Zone) -> list[Migratetype]:
     """The type of each pageblock, ascending."""
-    area, pages = buddy.area_of(zone), 1 << buddy.shape.pageblock_order
-    found = []
-    for first in range(zone.start_pfn & -pages, zone.end_pfn, pages):
-        counts = area.block_types(first, first + 1)
-        found.append(Migratetype(counts.index(1)))
-    return found
+    return buddy.area_of(zone).types(zone.start_pfn & -(1 << buddy.shape.pageblock_order), zone.end_pfn)
 
 
 def grid(buddy: Buddy, zone: Zone, y: int) -> tuple[list[str], int]:
