@@ -178,7 +178,7 @@ class Buddy:
 
     def unreserve_highatomic(self, zone: Zone, migratetype: int, force: bool) -> bool:
         """Give one such pageblock with a free page to `migratetype`; the last one only by force."""
-        if not self.nr_highatomic(zone):
+        if not self.area_of(zone).touched:
             return False
         from .fallback_kernels import u64, unreserve_highatomic
 

@@ -176,7 +176,8 @@ class FreeArea:
         """The migratetype of each of these pageblocks, asked at the same frames."""
         pages = 1 << self.shape.pageblock_order
         if not self.touched:
-            return [Migratetype.CMA if self.cma.holds(pfn) else Migratetype.MOVABLE for pfn in range(first, end, pages)]
+            in_cma = [any(self.cma.shared(pfn, pfn + pages)) for pfn in range(first, end, pages)]
+            return [Migratetype.CMA if inside else Migratetype.MOVABLE for inside in in_cma]
         from . import free_lists
 
         numbers = free_lists.types(self.area, range(first - self.base, end - self.base, pages))
